@@ -1,0 +1,1 @@
+"""Vision pipelines, from a template to a job that runs on the platform."""

@@ -1,0 +1,1 @@
+"""The embedded platform: a server that speaks the REST API of Picsellia."""

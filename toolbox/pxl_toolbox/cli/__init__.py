@@ -1,0 +1,1 @@
+"""What a terminal sees: the boundary, the renderers and the lazy commands."""

@@ -1,0 +1,1 @@
+"""Errors, events, names and redaction: what every layer may use; standard library only."""

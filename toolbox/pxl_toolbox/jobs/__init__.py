@@ -1,0 +1,1 @@
+"""The journal of durable steps and the executors that carry them out."""
