@@ -7,6 +7,7 @@ its own, whose whole process group is killed on a time limit or an interruption.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -237,10 +238,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the group is gone
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # the group is gone
 
 
 class _Lines:
