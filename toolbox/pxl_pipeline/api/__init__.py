@@ -1,0 +1,1 @@
+"""Everything that `pxl-pipeline` does, as a Python API that never prints."""
