@@ -1,0 +1,101 @@
+"""Containers in detail: what they may have, files in and out as archives, their end."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+from pxl_toolbox.adapters.docker_engine import speaking
+from pxl_toolbox.adapters.docker_model import (
+    ContainerMissing,
+    ContainerRequest,
+    EngineMissing,
+    StillRunning,
+)
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_WAIT_SLICE_S = 30.0
+_PAUSE_S = 0.5
+_ENGINE_AWAY_LIMIT_S = 120.0
+_NANO = 1_000_000_000
+
+
+def host_config(api: APIClient, request: ContainerRequest) -> Any:
+    """The engine's own form of the request's limits; an SDK type without a public name."""
+    from docker.types import DeviceRequest, LogConfig  # noqa: PLC0415  (as in docker_engine)
+
+    gpus = [DeviceRequest(count=-1, capabilities=[["gpu"]])] if request.gpus else None
+    return api.create_host_config(
+        network_mode=request.network,
+        nano_cpus=int(request.cpus * _NANO) if request.cpus is not None else None,
+        mem_limit=request.memory_bytes,
+        shm_size=request.shm_bytes,
+        device_requests=gpus,
+        # The one log driver that every engine has and whose log can be read again.
+        log_config=LogConfig(type=LogConfig.types.JSON),
+    )
+
+
+def packed(files: Mapping[str, bytes], owner: int) -> bytes:
+    """A tar archive of absolute paths, to be unpacked at the root of a container."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, data in files.items():
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size = len(data)
+            member.mode = 0o644
+            member.uid = member.gid = owner
+            tar.addfile(member, io.BytesIO(data))
+    return archive.getvalue()
+
+
+def only_file(archive: IO[bytes]) -> bytes | None:
+    """The content of an archive's one file; None where it is not a file."""
+    with tarfile.open(fileobj=archive) as tar:
+        member = tar.next()
+        content = tar.extractfile(member) if member is not None else None
+        return None if content is None else content.read()
+
+
+def wait_for_end(api: APIClient, container_id: str, timeout_s: float | None) -> int:
+    """The container's exit code; see `Docker.wait`."""
+    began = last_answer = time.monotonic()
+    while True:
+        left_s = _WAIT_SLICE_S
+        if timeout_s is not None:
+            left_s = min(left_s, began + timeout_s - time.monotonic())
+            if left_s <= 0:
+                raise StillRunning(container_id, timeout_s)
+        try:
+            code = _wait_once(api, container_id, left_s)
+        except EngineMissing:
+            if time.monotonic() - last_answer > _ENGINE_AWAY_LIMIT_S:
+                raise
+            time.sleep(_PAUSE_S)
+            continue
+        if code is not None:
+            return code
+        last_answer = time.monotonic()
+
+
+def _wait_once(api: APIClient, container_id: str, limit_s: float) -> int | None:
+    """Wait up to `limit_s`; None where it still runs."""
+    import requests  # noqa: PLC0415  (as in docker_engine)
+
+    missing = ContainerMissing(container_id)
+    with speaking(f"wait for the container {container_id}", missing=missing):
+        try:
+            # The stubs want whole seconds; the HTTP client below takes parts of them.
+            answer = api.wait(container_id, timeout=limit_s)  # type: ignore[arg-type]
+        except requests.exceptions.ReadTimeout:
+            return None
+        except requests.exceptions.ConnectionError as error:
+            if "timed out" in str(error).lower():  # how the socket's own limit arrives
+                return None
+            raise
+    return int(answer["StatusCode"])

@@ -1,0 +1,150 @@
+"""The connection to the Docker engine by its SDK, and the SDK's errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pxl_toolbox.adapters.docker_model import EngineDenied, EngineMissing, EngineRefused
+from pxl_toolbox.core.errors import ToolboxError
+
+if TYPE_CHECKING:
+    import requests
+    from docker import APIClient
+
+_CONNECT_LIMIT_S = 2.5
+_REQUEST_LIMIT_S = 60
+_CONNECTIONS = 64  # each log that is followed holds one
+
+
+def open_engine() -> APIClient:
+    """Connect as the docker command would: DOCKER_HOST, else the context, else the socket.
+
+    Raises:
+        EngineMissing: nothing answered within 2.5 s.
+        EngineDenied: the socket is not ours to use.
+    """
+    outcome: list[APIClient | Exception] = []
+    # In a thread, since looking up a host's name knows no limit.
+    attempt = threading.Thread(target=_attempt, args=(outcome,), daemon=True)
+    attempt.start()
+    attempt.join(_CONNECT_LIMIT_S)
+    if not outcome:
+        raise EngineMissing(where(), f"nothing came within {_CONNECT_LIMIT_S:g} s")
+    result = outcome[0]
+    if not isinstance(result, Exception):
+        return result
+    if "Permission denied" in str(result):
+        raise EngineDenied(where()) from result
+    raise EngineMissing(where(), _innermost(result)) from result
+
+
+def _attempt(outcome: list[APIClient | Exception]) -> None:
+    import docker  # noqa: PLC0415  (a quarter of a second, paid by those who need an engine)
+
+    try:
+        api = docker.DockerClient.from_env(
+            timeout=int(_CONNECT_LIMIT_S), max_pool_size=_CONNECTIONS, use_ssh_client=True
+        ).api
+    except (docker.errors.DockerException, OSError, ValueError) as error:
+        outcome.append(error)
+    else:
+        api.timeout = _REQUEST_LIMIT_S
+        outcome.append(api)
+
+
+def where() -> str:
+    """The address that we look for an engine at, for messages."""
+    host = os.environ.get("DOCKER_HOST")
+    context = os.environ.get("DOCKER_CONTEXT")
+    return host or (f"the Docker context {context}" if context else "/var/run/docker.sock")
+
+
+def _innermost(error: BaseException) -> str:
+    """The operating system's own words, which the SDK and its HTTP client wrap five times."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error)
+
+
+@contextmanager
+def speaking(
+    what: str, *, missing: ToolboxError | None = None, conflict: ToolboxError | None = None
+) -> Iterator[None]:
+    """Turn the SDK's errors in the block into ours.
+
+    Args:
+        what: what the engine was asked to do, as "start the container x".
+        missing: raised where the engine says that something is not there.
+        conflict: raised where it says that something is in the way.
+    """
+    import requests  # noqa: PLC0415  (as above)
+    import urllib3  # noqa: PLC0415
+    from docker.errors import APIError, DockerException  # noqa: PLC0415
+
+    try:
+        yield
+    except APIError as error:
+        known = {404: missing, 409: conflict}.get(error.status_code or 0)
+        raise known or EngineRefused(what, str(error.explanation or error)) from error
+    except DockerException as error:
+        raise EngineRefused(what, str(error)) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise EngineMissing(where(), f"asked to {what}: {_innermost(error)}") from error
+
+
+def open_log(api: APIClient, container_id: str) -> EngineLog:
+    """Follow both streams of a container's log from its beginning; to be called in `speaking`."""
+    response = api.get(
+        f"{api.base_url}/v{api.api_version}/containers/{container_id}/logs",
+        params={"stdout": 1, "stderr": 1, "follow": 1},
+        stream=True,
+        # A container may be silent for days; the engine ends the stream with it.
+        timeout=(_REQUEST_LIMIT_S, None),
+    )
+    if not response.ok:
+        with response:
+            _raise_as_the_sdk_does(response)
+    return EngineLog(response)
+
+
+def _raise_as_the_sdk_does(response: requests.Response) -> None:
+    import requests  # noqa: PLC0415  (as above)
+    from docker.errors import create_api_error_from_http_exception  # noqa: PLC0415
+
+    try:
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        create_api_error_from_http_exception(error)
+
+
+class EngineLog:
+    """A log as the engine sends it, which another thread can end."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self._response = response
+
+    def read(self, wanted: int) -> bytes:
+        import urllib3  # noqa: PLC0415  (as above)
+
+        try:
+            return bytes(self._response.raw.read(wanted))
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
+            # The connection broke or was closed; whoever reads asks the engine which it was.
+            return b""
+
+    def close(self) -> None:
+        from docker.types import CancellableStream  # noqa: PLC0415  (as above)
+
+        # The SDK knows where its HTTP client hides the socket; a plain close() would wait
+        # for the reader. AttributeError: the stream ended by itself and has no socket.
+        with contextlib.suppress(OSError, AttributeError):
+            CancellableStream(iter(()), self._response).close()
+        self._response.close()
