@@ -13,7 +13,7 @@ from pxl_pipeline.api.pipeline import Pipeline
 from pxl_toolbox.adapters.process import Command, Runner
 from pxl_toolbox.core.errors import ConfigError, UserCodeFailed
 
-_PROBE = Path(__file__).parents[1] / "probe.py"
+PROBE = Path(__file__).parents[1] / "probe.py"
 _LIMIT_S = 120.0
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -55,7 +55,7 @@ def read(pipeline: Pipeline, *, python: Path, runner: Runner) -> Declarations:
         done = runner.run(
             Command(
                 argv=(
-                    str(python), str(_PROBE),
+                    str(python), str(PROBE),
                     pipeline.parameters_class, pipeline.inputs_class or "", str(answer_file),
                 ),
                 cwd=pipeline.folder,

@@ -57,6 +57,7 @@ class RegistryDenied(DeniedError):
 class _Answer:
     status: int
     headers: Mapping[str, str]  # names in lower case
+    body: bytes = b""
 
 
 def reachable(host: str, *, timeout_s: float = 2.0) -> bool:
@@ -83,14 +84,53 @@ def digest(
         RegistryDenied: it wants a login that we have not, or forbids it.
     """
     wanted = ImageReference.parse(reference)
-    host = wanted.api_host
-    url = f"{_scheme(host)}://{host}/v2/{wanted.repository}/manifests/{wanted.selector}"
-    answer = _ask(url, {}, host, timeout_s)
-    if answer.status == 401:
-        login = credentials_for(wanted.registry, runner or LocalRunner())
-        header = _authorization(answer, wanted, login, timeout_s)
-        answer = _ask(url, {"Authorization": header}, host, timeout_s)
-    return _digest_of(answer, wanted)
+    source = _Repository(wanted, runner or LocalRunner(), timeout_s)
+    return _digest_of(source.ask("HEAD", f"manifests/{wanted.selector}"), wanted)
+
+
+def labels(
+    reference: str, *, runner: Runner | None = None, timeout_s: float = _LIMIT_S
+) -> Mapping[str, str] | None:
+    """The labels of the image that has this name in its registry, None where none has.
+
+    An index of several platforms has no labels of its own: an empty mapping.
+    Raises as `digest` does.
+
+    Source:
+        OCI Image Format Specification 1.1, "Image Manifest" and "Image Configuration".
+    """
+    wanted = ImageReference.parse(reference)
+    source = _Repository(wanted, runner or LocalRunner(), timeout_s)
+    answer = source.ask("GET", f"manifests/{wanted.selector}")
+    if _digest_of(answer, wanted) is None:
+        return None
+    try:
+        config = json.loads(answer.body).get("config")
+        if config is None:
+            return {}
+        blob = source.ask("GET", f"blobs/{config['digest']}")
+        return dict(json.loads(blob.body)["config"].get("Labels") or {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RegistryMissing(wanted.registry, "its manifest is not one") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """Asks a registry about one repository, logging in where it wants that."""
+
+    wanted: ImageReference
+    runner: Runner
+    timeout_s: float
+
+    def ask(self, method: str, path: str) -> _Answer:
+        host = self.wanted.api_host
+        url = f"{_scheme(host)}://{host}/v2/{self.wanted.repository}/{path}"
+        answer = _ask(url, {}, host, self.timeout_s, method)
+        if answer.status != 401:
+            return answer
+        login = credentials_for(self.wanted.registry, self.runner)
+        header = _authorization(answer, self.wanted, login, self.timeout_s)
+        return _ask(url, {"Authorization": header}, host, self.timeout_s, method)
 
 
 def _digest_of(answer: _Answer, wanted: ImageReference) -> str | None:
@@ -144,13 +184,15 @@ def _token(
     return token
 
 
-def _ask(url: str, headers: Mapping[str, str], host: str, timeout_s: float) -> _Answer:
+def _ask(
+    url: str, headers: Mapping[str, str], host: str, timeout_s: float, method: str = "HEAD"
+) -> _Answer:
     request = urllib.request.Request(  # noqa: S310
-        url, method="HEAD", headers={"Accept": _ACCEPTED, **headers}
+        url, method=method, headers={"Accept": _ACCEPTED, **headers}
     )
     try:
         with _opener(host).open(request, timeout=timeout_s) as response:
-            return _Answer(response.status, _lowered(response.headers.items()))
+            return _Answer(response.status, _lowered(response.headers.items()), response.read())
     except urllib.error.HTTPError as error:
         with error:
             return _Answer(error.code, _lowered(error.headers.items()))
