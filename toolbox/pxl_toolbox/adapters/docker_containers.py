@@ -36,6 +36,7 @@ def host_config(api: APIClient, request: ContainerRequest) -> Any:
         mem_limit=request.memory_bytes,
         shm_size=request.shm_bytes,
         device_requests=gpus,
+        binds=[f"{name}:{path}" for name, path in request.volumes.items()],
         # The one log driver that every engine has and whose log can be read again.
         log_config=LogConfig(type=LogConfig.types.JSON),
     )

@@ -65,7 +65,8 @@ class ContainerRequest:
     `command` None and `entrypoint` None leave the image's own. `network` is the engine's
     name of one ("host", "none"), None its default bridge. Limits of None are none. `files`
     maps absolute paths in the container to bytes, put there before the start and owned by
-    the user `files_owner`.
+    the user `files_owner`. `volumes` maps names of the engine's volumes, made if missing, to
+    absolute paths in the container.
     """
 
     image: str
@@ -81,6 +82,7 @@ class ContainerRequest:
     gpus: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     files_owner: int = 0
+    volumes: Mapping[str, str] = field(default_factory=dict)
 
 
 class EngineMissing(UnavailableError):
