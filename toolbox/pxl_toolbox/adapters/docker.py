@@ -268,6 +268,9 @@ class Docker:
             exit_code=int(state["ExitCode"]) if ended else None,
             out_of_memory=bool(state.get("OOMKilled")),
             labels=raw["Config"].get("Labels") or {},
+            environment=dict(
+                pair.split("=", 1) for pair in raw["Config"].get("Env") or () if "=" in pair
+            ),
         )
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:

@@ -52,6 +52,7 @@ class Container:
     exit_code: int | None
     out_of_memory: bool
     labels: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     @property
     def running(self) -> bool:
@@ -192,3 +193,4 @@ class PullRefused(UnavailableError):
             f"the Docker engine could not fetch {reference}: {why}",
             hint="look whether its registry runs and holds that image",
         )
+        self.why = why
