@@ -1,4 +1,4 @@
-"""The Python environment of a pipeline, made by uv from its lock and kept while that is unchanged."""
+"""The Python environment of a pipeline: made by uv from its lock, kept while that is unchanged."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from picsellia.exceptions import (
 )
 
 from pxl_pipeline.api.declarations import InputDeclaration
-from pxl_pipeline.api.pipeline import Target
+from pxl_pipeline.api.pipeline import ModelTarget, Target
 from pxl_pipeline.api.platform import Refused, TokenRefused
 from pxl_pipeline.api.registration import Registration
 from pxl_pipeline.api.run_config import Reference, RunConfig, not_on_platform
@@ -202,19 +202,22 @@ class Gateway:
                 self._http.post(path, data=orjson.dumps(fields))
 
     def _register_model_version(self, wanted: Registration) -> None:
-        target = wanted.model
-        if target is None:
+        if wanted.model is None:
             raise ValueError("a processing is no model version")
+        version = self._get_or_create_model_version(wanted.model)
+        self._patch(f"/api/model/version/{version.id}", wanted.fields)
+
+    def _get_or_create_model_version(self, target: ModelTarget) -> picsellia.ModelVersion:
         try:
             model = self._client.get_model(name=target.origin_name)
         except ResourceNotFoundError:
             model = self._client.create_model(name=target.origin_name)
-        body = orjson.dumps(wanted.fields)
         try:
-            self._http.post(f"/api/model/{model.id}/versions", data=body)
-        except ResourceConflictError:
-            version = model.get_version(version=target.name)
-            self._patch(f"/api/model/version/{version.id}", wanted.fields)
+            return model.get_version(version=target.name)
+        except ResourceNotFoundError:
+            return model.create_version(
+                name=target.name, framework=target.framework, type=target.inference_type
+            )
 
     def _complete_processing(self, config: RunConfig, data: dict[str, Any]) -> None:
         given = data.get("input", {})
@@ -281,6 +284,9 @@ class Gateway:
         if reference.id and not public:
             with _known(config, "model version", *keys, "id"):
                 return self._client.get_model_version_by_id(UUID(reference.id))
+        if not reference.given and config.pipeline.models:
+            # As 0.7.6 did at init: the version that config.toml names is made when first needed.
+            return self._get_or_create_model_version(config.pipeline.models[0])
         if not (reference.origin_name and reference.name):
             raise config.file.error(
                 *keys, problem="names no model version", mend="set id, or origin_name and name"
