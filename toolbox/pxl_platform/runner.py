@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from pxl_toolbox.core.errors import NotFoundError, ToolboxError, UnavailableError
+from pxl_toolbox.core.faults import fault_point
+from pxl_toolbox.jobs.executor import (
+    Executor,
+    Handle,
+    JobPhase,
+    JobRequest,
+    JobState,
+)
+from pxl_toolbox.jobs.journal import Attempt, Journal, StepBusy
+from pxl_toolbox.jobs.log_pump import LogPump
+
+_STEP = "run"
+_ENGINE_AWAY_LIMIT_S = 3600.0  # an engine that is being upgraded comes back; jobs outlive it
+_ENGINE_AWAY_PAUSE_S = 1.0
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 FinalState = Literal["SUCCEEDED", "FAILED", "KILLED"]
 
@@ -61,3 +84,282 @@ class JobStore(Protocol):
     ) -> None:
         """The job's end. `exit_code` is None where no container told one."""
         ...
+
+
+class JobRunner:
+    """Runs the store's jobs on an executor, in threads of its own.
+
+    Jobs outlive it: `stop` leaves their containers running, and the next runner of the same
+    store and executor goes on where this one was, without a line lost or doubled. The store
+    says which jobs are open and how many lines of their log it has; the executor says what
+    became of them.
+
+    Args:
+        store: the jobs.
+        executor: where they run.
+        journal: the file of the journal that keeps their handles.
+        poll_s: how often the store is asked for work and for cancellations, in seconds.
+    """
+
+    def __init__(
+        self, store: JobStore, executor: Executor, *, journal: Path, poll_s: float = 0.3
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._journal_path = journal
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._active: dict[str, threading.Thread] = {}
+        self._thread: threading.Thread | None = None
+        self._cpus: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs are being taken."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Take up the open jobs, then new ones.
+
+        Raises:
+            JournalUnusable, JournalBroken: the journal's file is not to be had.
+        """
+        self._stopping.clear()
+        journal = Journal(self._journal_path)
+        self._thread = threading.Thread(
+            target=self._run, args=(journal,), name="job-runner", daemon=True
+        )
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for work now: a job was launched."""
+        self._woken.set()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """End the runner's threads within `timeout_s` seconds; containers run on."""
+        deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        self._woken.set()
+        # Its last act is to wait for the threads of the jobs.
+        if self._thread is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self, journal: Journal) -> None:
+        with journal:
+            self._sweep()
+            for job_id in self._store.open_jobs():
+                self._spawn(job_id, journal, None)
+            while not self._stopping.is_set():
+                self._woken.clear()
+                if not self._take_one(journal):
+                    self._woken.wait(self._poll_s)
+            for thread in tuple(self._active.values()):
+                thread.join()
+        self._executor.close()
+
+    def _sweep(self) -> None:
+        """Drop what is left of jobs that are over: we died between their end and this."""
+        try:
+            # In this order: what is claimed meanwhile is open before it has a container.
+            leftovers = self._executor.leftovers()
+            still_open = set(self._store.open_jobs())
+            for handle in leftovers:
+                if handle.job_id not in still_open:
+                    self._executor.remove(handle)
+        except UnavailableError as error:
+            _log.warning("ended jobs were not cleared away: %s", error.message)
+
+    def _take_one(self, journal: Journal) -> bool:
+        """Claim a job and start it, where there is one and room for it."""
+        if len(self._active) >= self._room():
+            return False
+        try:
+            order = self._store.claim()
+        except Exception:  # noqa: BLE001
+            # The boundary of a thread: a store that is busy now must not end all work.
+            _log.exception("the store did not say whether there is work")
+            return False
+        if order is None:
+            return False
+        self._spawn(order.job_id, journal, order)
+        return True
+
+    def _room(self) -> int:
+        """How many jobs may run at once: as many as the executor has cpus."""
+        if self._cpus is None:
+            try:
+                self._cpus = self._executor.offers().cpus
+            except ToolboxError:
+                return 1  # it will be told to the job that finds no engine
+        return max(1, self._cpus)
+
+    def _spawn(self, job_id: str, journal: Journal, order: JobOrder | None) -> None:
+        run = _JobRun(
+            job_id, self._store, self._executor, stopping=self._stopping, poll_s=self._poll_s
+        )
+        thread = threading.Thread(
+            target=self._see_to, args=(run, journal, order), name=f"job-{job_id}", daemon=True
+        )
+        self._active[job_id] = thread
+        thread.start()
+
+    def _see_to(self, run: _JobRun, journal: Journal, order: JobOrder | None) -> None:
+        try:
+            run.whole(journal, order)
+        except (StepBusy, _Stopped):
+            pass  # another runner of this store is at it, or the next one will be
+        except Exception as error:  # noqa: BLE001
+            # The boundary of a thread: without this the job would be open for ever.
+            _log.exception("job %s", run.job_id)
+            reason = error.message if isinstance(error, ToolboxError) else repr(error)
+            run.finished("FAILED", None, f"the runner could not go on: {reason}")
+        finally:
+            self._active.pop(run.job_id, None)
+            self._woken.set()
+
+
+class _Stopped(Exception):
+    """The runner stops; the job runs on."""
+
+
+class _JobRun:
+    """One job, from its container's start, or from where an earlier runner was, to its end."""
+
+    def __init__(
+        self,
+        job_id: str,
+        store: JobStore,
+        executor: Executor,
+        *,
+        stopping: threading.Event,
+        poll_s: float,
+    ) -> None:
+        self.job_id = job_id
+        self._store = store
+        self._executor = executor
+        self._stopping = stopping
+        self._poll_s = poll_s
+        self._ended_by_us = threading.Event()
+
+    def whole(self, journal: Journal, order: JobOrder | None) -> None:
+        attempt = journal.begin(thing=self.job_id, step=_STEP, input_hash=self.job_id)
+        handle = self._found(attempt) if order is None else self._submitted(order, attempt)
+        if handle is not None:
+            self._to_its_end(handle)
+        journal.forget(self.job_id)
+
+    def finished(self, state: FinalState, exit_code: int | None, reason: str) -> None:
+        self._store.finished(self.job_id, state=state, exit_code=exit_code, reason=reason)
+
+    def _submitted(self, order: JobOrder, attempt: Attempt) -> Handle | None:
+        if self._store.cancel_requested(self.job_id):
+            self.finished("KILLED", None, "cancelled before it was started")
+            return None
+        request = JobRequest(
+            job_id=order.job_id,
+            image=order.image,
+            environment=order.environment,
+            secrets=order.secrets,
+            cpus=order.cpu,
+            gpus=order.gpu,
+        )
+        try:
+            handle = self._executor.submit(request)
+        except ToolboxError as error:
+            self.finished("FAILED", None, error.message)
+            return None
+        fault_point("runner.submitted")
+        attempt.remember(handle.to_text())
+        return handle
+
+    def _found(self, attempt: Attempt) -> Handle | None:
+        if attempt.handle:
+            return Handle.parse(attempt.handle)
+        handle = self._patiently(lambda: self._executor.find(self.job_id))
+        if handle is None:
+            self.finished("FAILED", None, "runner lost: it ended before the container was there")
+        return handle
+
+    def _to_its_end(self, handle: Handle) -> None:
+        state = self._patiently(lambda: self._executor.poll(handle))
+        if state.phase is not JobPhase.LOST:
+            self._store.started(self.job_id)
+            fault_point("runner.started")
+            state = self._followed(handle)
+        self._conclude(state)
+        fault_point("runner.finished")
+        self._patiently(lambda: self._executor.remove(handle))
+
+    def _followed(self, handle: Handle) -> JobState:
+        while True:
+            self._follow_log(handle)
+            if self._stopping.is_set():
+                raise _Stopped
+            state = self._patiently(lambda: self._executor.poll(handle))
+            if state.phase is not JobPhase.RUNNING:
+                fault_point("runner.logged")
+                return state
+
+    def _conclude(self, state: JobState) -> None:
+        if state.phase is JobPhase.LOST:
+            self.finished("FAILED", None, "runner lost: the job's container is gone")
+        elif self._was_cancelled(state):
+            self.finished("KILLED", state.exit_code, "cancelled")
+        elif state.exit_code == 0:
+            self.finished("SUCCEEDED", 0, "")
+        else:
+            reason = f"the container ended with code {state.exit_code}"
+            if state.out_of_memory:
+                reason += ": it was out of memory"
+            self.finished("FAILED", state.exit_code, reason)
+
+    def _was_cancelled(self, state: JobState) -> bool:
+        # After a restart nobody remembers who ended it; a job that came to its own good end
+        # before the wish reached it has succeeded.
+        by_request = state.exit_code != 0 and self._store.cancel_requested(self.job_id)
+        return self._ended_by_us.is_set() or by_request
+
+    def _follow_log(self, handle: Handle) -> None:
+        """Store the lines that are not yet there, and end the job where that is wished."""
+        skip = self._store.log_length(self.job_id)
+        try:
+            lines = self._patiently(lambda: self._executor.logs(handle, skip=skip))
+        except NotFoundError:
+            return  # it is gone, which `poll` will tell
+        pump = LogPump(lines)
+        try:
+            while (batch := pump.batch(self._poll_s)) is not None:
+                if self._stopping.is_set():
+                    return
+                if batch:
+                    self._store.append_log(self.job_id, batch)
+                self._cancel_where_wished(handle)
+        finally:
+            pump.close()
+
+    def _cancel_where_wished(self, handle: Handle) -> None:
+        if self._ended_by_us.is_set() or not self._store.cancel_requested(self.job_id):
+            return
+        self._ended_by_us.set()
+        # In a thread: a job may use its grace to write its last lines, which we read here.
+        threading.Thread(target=self._cancel, args=(handle,), daemon=True).start()
+
+    def _cancel(self, handle: Handle) -> None:
+        try:
+            self._executor.cancel(handle)
+        except UnavailableError as error:
+            _log.warning("job %s was not ended, and is asked again: %s", handle.job_id, error)
+            self._ended_by_us.clear()
+
+    def _patiently(self, ask: Callable[[], _T]) -> _T:
+        """Ask the executor; an engine that is away is waited for, since jobs outlive it."""
+        deadline = time.monotonic() + _ENGINE_AWAY_LIMIT_S
+        while True:
+            try:
+                return ask()
+            except UnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+            if self._stopping.wait(_ENGINE_AWAY_PAUSE_S):
+                raise _Stopped
