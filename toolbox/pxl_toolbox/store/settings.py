@@ -40,6 +40,22 @@ def local_platform_file() -> Path:
     return state_folder() / "local-platform.toml"
 
 
+def templates_folder() -> Path | None:
+    """The folder of templates that the user gave by `PXL_TEMPLATES`, instead of ours."""
+    given = os.environ.get("PXL_TEMPLATES", "")
+    return Path(given).absolute() if given else None
+
+
+def extra_ca_bundle() -> Path | None:
+    """Certificates that containers and builds have to trust besides their own, as one PEM file.
+
+    PXL_EXTRA_CA names it, else SSL_CERT_FILE, which a machine behind a proxy that looks into
+    TLS has set anyway.
+    """
+    given = os.environ.get("PXL_EXTRA_CA") or os.environ.get("SSL_CERT_FILE")
+    return Path(given) if given and Path(given).is_file() else None
+
+
 def _xdg(variable: str, below_home: str) -> Path:
     given = os.environ.get(variable, "")
     # The specification: a relative path in these variables is to be ignored.

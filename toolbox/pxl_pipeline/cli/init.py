@@ -1,0 +1,239 @@
+"""`pxl-pipeline init`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pxl_toolbox.core.errors import ConfigError, UsageError
+from pxl_toolbox.core.events import Event, Started
+
+if TYPE_CHECKING:
+    from pxl_pipeline.api.scaffold import Kind, MadePipeline, TrainedModel
+
+
+def init(  # noqa: PLR0913, PLR0917  (one argument for each flag)
+    name: Annotated[
+        str,
+        typer.Argument(help="Name of the pipeline and of its folder: resize-images."),
+    ],
+    kind: Annotated[
+        str | None, typer.Option("--type", help="What it is for: training or processing.")
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(help="processing: dataset_version_creation; training: simple."),
+    ] = None,
+    output_dir: Annotated[Path, typer.Option(help="Folder in which to make it.")] = Path(),
+    use_pyproject: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--use-pyproject/--no-use-pyproject",
+            help="Dependencies in pyproject.toml with uv.lock, or in requirements.txt.",
+        ),
+    ] = True,
+    run_config_file: Annotated[
+        Path | None,
+        typer.Option(help="training: take the model version's id from this run config."),
+    ] = None,
+    model_name: Annotated[
+        str | None, typer.Option(help="training: the model that it trains.")
+    ] = None,
+    model_version_name: Annotated[
+        str | None, typer.Option(help="training: that model's version. Default: v1.")
+    ] = None,
+    model_version_id: Annotated[
+        str | None, typer.Option(help="training: a model version that is there already, by id.")
+    ] = None,
+    framework: Annotated[
+        str | None,
+        typer.Option(help="training: ONNX, PYTORCH, TENSORFLOW or NOT_CONFIGURED (default)."),
+    ] = None,
+    inference_type: Annotated[
+        str | None,
+        typer.Option(help="training: what the model predicts. Default: CLASSIFICATION."),
+    ] = None,
+    force: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--force", help="Overwrite the template's files in a folder that is there."),
+    ] = False,
+    install: Annotated[  # noqa: FBT002
+        bool, typer.Option("--install/--no-install", help="Make .venv from the template's lock.")
+    ] = True,
+    as_json: Annotated[  # noqa: FBT002
+        bool, typer.Option("--json", help="Report as one JSON object.")
+    ] = False,
+) -> None:
+    """Make a new pipeline from a template.
+
+    The folder NAME is there whole or not at all. What is missing is asked for on a terminal;
+    without one, the flag that gives it is named.
+
+    Example: pxl-pipeline init resize-images --type processing --template dataset_version_creation
+    """
+    from pxl_pipeline.api import scaffold  # noqa: PLC0415
+
+    parsed = scaffold.PipelineName.parse(name)
+    wanted_kind = _kind(kind)
+    flags = _ModelFlags(
+        run_config=run_config_file,
+        name=model_name,
+        version_name=model_version_name,
+        version_id=model_version_id,
+        framework=framework,
+        inference_type=inference_type,
+    )
+    wanted = scaffold.NewPipeline(
+        name=parsed,
+        kind=wanted_kind,
+        template=template or _only_template(wanted_kind),
+        parent=output_dir.absolute(),
+        use_pyproject=use_pyproject,
+        overwrite=force,
+        install=install,
+    )
+    # Refused before any question: nobody likes to answer for nothing.
+    scaffold.check(wanted)
+    wanted = replace(wanted, model=_model(wanted_kind, flags, parsed.text))
+    made = scaffold.create(wanted, emit=_tell)
+    print(_as_json(made, wanted_kind, wanted.template) if as_json else _as_text(made, wanted_kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ModelFlags:
+    """What was typed about the model; None is: not typed."""
+
+    run_config: Path | None
+    name: str | None
+    version_name: str | None
+    version_id: str | None
+    framework: str | None
+    inference_type: str | None
+
+
+def _kind(given: str | None) -> Kind:
+    from pxl_pipeline.api.scaffold import Kind  # noqa: PLC0415
+
+    choices = tuple(str(kind) for kind in Kind)
+    if given is None:
+        given = _ask("Type", flag="--type", choices=choices, default=choices[0])
+    return Kind(_one_of(given, choices, flag="--type"))
+
+
+def _only_template(kind: Kind) -> str:
+    from pxl_pipeline.api.scaffold import TEMPLATES  # noqa: PLC0415
+
+    known = TEMPLATES[kind]
+    if len(known) == 1:
+        return known[0]
+    return _ask("Template", flag="--template", choices=known, default=known[0])
+
+
+def _model(kind: Kind, flags: _ModelFlags, default_name: str) -> TrainedModel | None:
+    from pxl_pipeline.api.scaffold import Kind, TrainedModel  # noqa: PLC0415
+
+    if kind is not Kind.TRAINING:
+        if any(value is not None for value in astuple(flags)):
+            raise UsageError(
+                "a processing pipeline trains no model",
+                hint="leave out the flags about a model, or use --type training",
+            )
+        return None
+    version_id = flags.version_id or _id_in(flags.run_config)
+    if version_id and flags.name is None:
+        return TrainedModel(version_id=version_id, **_described(flags))
+    name = flags.name or _ask("Model", flag="--model-name", default=default_name)
+    return TrainedModel(
+        name=name,
+        version_name=flags.version_name or "v1",
+        version_id=version_id or "",
+        **_described(flags),
+    )
+
+
+def _described(flags: _ModelFlags) -> dict[str, str]:
+    """Framework and inference type, where they were typed."""
+    from pxl_pipeline.api.scaffold import FRAMEWORKS, INFERENCE_TYPES  # noqa: PLC0415
+
+    described = {}
+    if flags.framework is not None:
+        described["framework"] = _one_of(flags.framework.upper(), FRAMEWORKS, flag="--framework")
+    if flags.inference_type is not None:
+        described["inference_type"] = _one_of(
+            flags.inference_type.upper(), INFERENCE_TYPES, flag="--inference-type"
+        )
+    return described
+
+
+def _id_in(run_config: Path | None) -> str | None:
+    if run_config is None:
+        return None
+    from pxl_toolbox.store.toml_file import TomlFile  # noqa: PLC0415
+
+    found = TomlFile.read(run_config).optional(str, "input", "model_version", "id")
+    if not found:
+        raise ConfigError(
+            f"{run_config}: input.model_version.id is missing or empty",
+            hint="set it, or name the model with --model-name",
+        )
+    return found
+
+
+def _one_of(given: str, choices: Sequence[str], *, flag: str) -> str:
+    if given in choices:
+        return given
+    raise UsageError(f"{flag} cannot be {given!r}", hint=f"one of {', '.join(choices)}")
+
+
+def _ask(what: str, *, flag: str, default: str, choices: Sequence[str] = ()) -> str:
+    """Ask on a terminal; elsewhere say which flag gives the answer."""
+    values = " | ".join(choices) or what.upper()
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"{what.lower()} is not given, and there is no terminal to ask on",
+            hint=f"{flag} {values}",
+        )
+    question = f"{what} ({', '.join(choices)})" if choices else what
+    return str(typer.prompt(question, default=default, err=True)).strip()
+
+
+def _tell(event: Event) -> None:
+    if isinstance(event, Started):
+        print(f"{event.step}: {event.detail}", file=sys.stderr)
+
+
+def _as_json(made: MadePipeline, kind: Kind, template: str) -> str:
+    return json.dumps(
+        {
+            "name": made.folder.name,
+            "folder": str(made.folder),
+            "type": str(kind),
+            "template": template,
+            "template_version": made.template_version,
+            "overwritten": list(made.overwritten),
+            "environment": str(made.environment) if made.environment else None,
+            "took_s": round(made.took_s, 3),
+        }
+    )
+
+
+def _as_text(made: MadePipeline, kind: Kind) -> str:
+    name = made.folder.name
+    edit = "utils/model.py" if kind == "training" else "utils/processing.py"
+    environment = made.environment or "none; `pxl-pipeline test` makes it"
+    lines = [
+        f"{made.folder}   (template {made.template_version}, {made.took_s:.1f} s)",
+        f"environment: {environment}",
+        *(f"overwritten: {file}" for file in made.overwritten),
+        "",
+        f"1. edit   {name}/{edit} and the ids in {name}/runs/run_config.toml",
+        f"2. test   pxl-pipeline test {name} --run-config-file {name}/runs/run_config.toml",
+        f"3. deploy pxl-pipeline deploy {name}",
+    ]
+    return "\n".join(lines)
