@@ -1,1 +1,1 @@
-"""The box as a whole: the Docker engine, its services, and their health."""
+"""The box: the Docker engine, the images and the services of this machine."""
