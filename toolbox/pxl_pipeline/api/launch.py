@@ -14,7 +14,7 @@ from pxl_pipeline.api.platform import Platform
 from pxl_pipeline.api.preparation import clear_outputs
 from pxl_pipeline.api.run_config import RunConfig
 from pxl_toolbox.adapters.process import Runner
-from pxl_toolbox.core.errors import NotFoundError, TimeLimitError, UserCodeFailed
+from pxl_toolbox.core.errors import NotFoundError, TimeLimitError
 from pxl_toolbox.core.events import Emit, Log, step
 from pxl_toolbox.store.credentials import Context
 
@@ -129,7 +129,7 @@ class Launch:
         return self.pipeline.gpu if gpus is None else gpus
 
 
-def follow(platform: Platform, job: Job, emit: Emit, *, limit_s: float, logs: bool) -> Job:
+def follow(platform: Platform, job: Job, emit: Emit, *, limit_s: float) -> Job:
     """Wait until a job has ended; its log, where the platform shows one, as `Log` events.
 
     Args:
@@ -137,7 +137,6 @@ def follow(platform: Platform, job: Job, emit: Emit, *, limit_s: float, logs: bo
         job: as `Launch.run` gave it.
         emit: told each line of the log.
         limit_s: how long to wait, in seconds.
-        logs: whether to read the log.
 
     Raises:
         TimeLimitError: it had not ended by then; it goes on.
@@ -147,8 +146,7 @@ def follow(platform: Platform, job: Job, emit: Emit, *, limit_s: float, logs: bo
     with step(emit, "job", job.id) as running:
         while True:
             status = platform.get(f"/api/v2/job/{job.id}")
-            if logs:
-                after = _tell_log(platform, job.id, after, emit)
+            after = _tell_log(platform, job.id, after, emit)
             if status.get("status") in _ENDED:
                 running.outcome = str(status["status"])
                 return _ended(platform, job, str(status["status"]))
@@ -158,16 +156,6 @@ def follow(platform: Platform, job: Job, emit: Emit, *, limit_s: float, logs: bo
                     hint="it goes on; see it at " + job.url,
                 )
             time.sleep(_POLL_S)
-
-
-def require_success(job: Job, tail: tuple[str, ...]) -> None:
-    """Raise `UserCodeFailed`, with the log's tail, unless the job succeeded."""
-    if job.state == "SUCCEEDED":
-        return
-    code = "" if job.exit_code is None else f" with exit code {job.exit_code}"
-    reason = f": {job.reason}" if job.reason else ""
-    lines = "".join(f"\n{line}" for line in tail)
-    raise UserCodeFailed(f"job {job.id} is {job.state}{code}{reason}{lines}", hint=f"see {job.url}")
 
 
 def _tell_log(platform: Platform, job_id: str, after: int, emit: Emit) -> int:

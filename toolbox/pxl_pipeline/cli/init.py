@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pxl_pipeline.api.scaffold import Kind, MadePipeline, TrainedModel
 
 
-def init(  # noqa: PLR0913, PLR0917  (one argument for each flag)
+def init(
     name: Annotated[
         str,
         typer.Argument(help="Name of the pipeline and of its folder: resize-images."),
@@ -31,7 +31,7 @@ def init(  # noqa: PLR0913, PLR0917  (one argument for each flag)
         typer.Option(help="processing: dataset_version_creation; training: simple."),
     ] = None,
     output_dir: Annotated[Path, typer.Option(help="Folder in which to make it.")] = Path(),
-    use_pyproject: Annotated[  # noqa: FBT002
+    use_pyproject: Annotated[
         bool,
         typer.Option(
             "--use-pyproject/--no-use-pyproject",
@@ -59,14 +59,14 @@ def init(  # noqa: PLR0913, PLR0917  (one argument for each flag)
         str | None,
         typer.Option(help="training: what the model predicts. Default: CLASSIFICATION."),
     ] = None,
-    force: Annotated[  # noqa: FBT002
+    force: Annotated[
         bool,
         typer.Option("--force", help="Overwrite the template's files in a folder that is there."),
     ] = False,
-    install: Annotated[  # noqa: FBT002
+    install: Annotated[
         bool, typer.Option("--install/--no-install", help="Make .venv from the template's lock.")
     ] = True,
-    as_json: Annotated[  # noqa: FBT002
+    as_json: Annotated[
         bool, typer.Option("--json", help="Report as one JSON object.")
     ] = False,
 ) -> None:
@@ -77,7 +77,7 @@ def init(  # noqa: PLR0913, PLR0917  (one argument for each flag)
 
     Example: pxl-pipeline init resize-images --type processing --template dataset_version_creation
     """
-    from pxl_pipeline.api import scaffold  # noqa: PLC0415
+    from pxl_pipeline.api import scaffold
 
     parsed = scaffold.PipelineName.parse(name)
     wanted_kind = _kind(kind)
@@ -118,7 +118,7 @@ class _ModelFlags:
 
 
 def _kind(given: str | None) -> Kind:
-    from pxl_pipeline.api.scaffold import Kind  # noqa: PLC0415
+    from pxl_pipeline.api.scaffold import Kind
 
     choices = tuple(str(kind) for kind in Kind)
     if given is None:
@@ -127,7 +127,7 @@ def _kind(given: str | None) -> Kind:
 
 
 def _only_template(kind: Kind) -> str:
-    from pxl_pipeline.api.scaffold import TEMPLATES  # noqa: PLC0415
+    from pxl_pipeline.api.scaffold import TEMPLATES
 
     known = TEMPLATES[kind]
     if len(known) == 1:
@@ -136,7 +136,7 @@ def _only_template(kind: Kind) -> str:
 
 
 def _model(kind: Kind, flags: _ModelFlags, default_name: str) -> TrainedModel | None:
-    from pxl_pipeline.api.scaffold import Kind, TrainedModel  # noqa: PLC0415
+    from pxl_pipeline.api.scaffold import Kind, TrainedModel
 
     if kind is not Kind.TRAINING:
         if any(value is not None for value in astuple(flags)):
@@ -159,7 +159,7 @@ def _model(kind: Kind, flags: _ModelFlags, default_name: str) -> TrainedModel | 
 
 def _described(flags: _ModelFlags) -> dict[str, str]:
     """Framework and inference type, where they were typed."""
-    from pxl_pipeline.api.scaffold import FRAMEWORKS, INFERENCE_TYPES  # noqa: PLC0415
+    from pxl_pipeline.api.scaffold import FRAMEWORKS, INFERENCE_TYPES
 
     described = {}
     if flags.framework is not None:
@@ -174,7 +174,7 @@ def _described(flags: _ModelFlags) -> dict[str, str]:
 def _id_in(run_config: Path | None) -> str | None:
     if run_config is None:
         return None
-    from pxl_toolbox.store.toml_file import TomlFile  # noqa: PLC0415
+    from pxl_toolbox.store.toml_file import TomlFile
 
     found = TomlFile.read(run_config).optional(str, "input", "model_version", "id")
     if not found:
