@@ -29,8 +29,9 @@ def talk(*, verbose: bool) -> Emit:
             case Started():
                 line = f"{event.step}: {event.detail or 'begins'}"
             case Finished():
-                end = "done" if event.ok else "stopped"
-                line = f"{event.step}: {end} in {event.took_s:.1f} s   {event.outcome}".rstrip()
+                # Of a step that failed, the error that follows says why.
+                end = f"done   {event.outcome}" if event.ok else "stopped"
+                line = f"{event.step}: {event.took_s:.1f} s, {end}".rstrip()
             case Log() if verbose:
                 line = f"  {event.line}"
             case _:
