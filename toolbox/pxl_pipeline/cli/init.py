@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -11,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pxl_pipeline.cli import common
 from pxl_toolbox.core.errors import ConfigError, UsageError
-from pxl_toolbox.core.events import Event, Started
 
 if TYPE_CHECKING:
-    from pxl_pipeline.api.scaffold import Kind, MadePipeline, TrainedModel
+    from pxl_pipeline.api.scaffold import Kind, MadePipeline, NewPipeline, TrainedModel
 
 
 def init(
@@ -66,9 +64,10 @@ def init(
     install: Annotated[
         bool, typer.Option("--install/--no-install", help="Make .venv from the template's lock.")
     ] = True,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Report as one JSON object.")
-    ] = False,
+    progress: common.Progress = Style.AUTO,
+    verbose: common.Verbose = False,
+    quiet: common.Quiet = False,
+    as_json: common.AsJson = False,
 ) -> None:
     """Make a new pipeline from a template.
 
@@ -101,8 +100,9 @@ def init(
     # Refused before any question: nobody likes to answer for nothing.
     scaffold.check(wanted)
     wanted = replace(wanted, model=_model(wanted_kind, flags, parsed.text))
-    made = scaffold.create(wanted, emit=_tell)
-    print(_as_json(made, wanted_kind, wanted.template) if as_json else _as_text(made, wanted_kind))
+    emit = common.telling(progress, verbose=verbose, quiet=quiet)
+    made = scaffold.create(wanted, emit=emit)
+    common.answer(_report(made, wanted), as_json=as_json, text=lambda: _as_text(made, wanted_kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,34 +193,26 @@ def _one_of(given: str, choices: Sequence[str], *, flag: str) -> str:
 
 def _ask(what: str, *, flag: str, default: str, choices: Sequence[str] = ()) -> str:
     """Ask on a terminal; elsewhere say which flag gives the answer."""
-    values = " | ".join(choices) or what.upper()
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not common.interactive():
         raise UsageError(
-            f"{what.lower()} is not given, and there is no terminal to ask on",
-            hint=f"{flag} {values}",
+            f"{what.lower()} is not given, and nobody is at a terminal to answer",
+            hint=f"{flag} {' | '.join(choices) or what.upper()}",
         )
     question = f"{what} ({', '.join(choices)})" if choices else what
-    return str(typer.prompt(question, default=default, err=True)).strip()
+    return str(common.ask(question, flag=flag, default=default)).strip()
 
 
-def _tell(event: Event) -> None:
-    if isinstance(event, Started):
-        print(f"{event.step}: {event.detail}", file=sys.stderr)
-
-
-def _as_json(made: MadePipeline, kind: Kind, template: str) -> str:
-    return json.dumps(
-        {
-            "name": made.folder.name,
-            "folder": str(made.folder),
-            "type": str(kind),
-            "template": template,
-            "template_version": made.template_version,
-            "overwritten": list(made.overwritten),
-            "environment": str(made.environment) if made.environment else None,
-            "took_s": round(made.took_s, 3),
-        }
-    )
+def _report(made: MadePipeline, wanted: NewPipeline) -> dict[str, object]:
+    return {
+        "name": wanted.name.text,
+        "folder": str(made.folder),
+        "type": str(wanted.kind),
+        "template": wanted.template,
+        "template_version": made.template_version,
+        "overwritten": list(made.overwritten),
+        "environment": str(made.environment) if made.environment else None,
+        "took_s": round(made.took_s, 3),
+    }
 
 
 def _as_text(made: MadePipeline, kind: Kind) -> str:

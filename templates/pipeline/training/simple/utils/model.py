@@ -35,9 +35,9 @@ def train_epochs(
     scaler = StandardScaler().fit(train.features)
     classifier = SGDClassifier(
         loss="log_loss",
-        alpha=1e-3,
-        learning_rate="adaptive",
-        eta0=0.02,
+        alpha=1e-2,
+        learning_rate="constant",
+        eta0=0.03,
         random_state=seed,
     )
     model = make_pipeline(scaler, classifier)
