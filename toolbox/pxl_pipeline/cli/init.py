@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pxl_pipeline.cli import common
+from pxl_toolbox.cli.render import Style
 from pxl_toolbox.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
