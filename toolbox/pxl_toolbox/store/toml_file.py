@@ -114,7 +114,7 @@ class TomlFile:
         return ConfigError(f"{where}: {'.'.join(keys)}: {problem}", hint=f"{mend} in {self.path}")
 
 
-def set_values(path: Path, values: Mapping[Sequence[str], TomlValue]) -> None:
+def set_values(path: Path, values: Mapping[tuple[str, ...], TomlValue]) -> None:
     """Set values by dotted key in the file `path`; comments, order and layout stay.
 
     A table that is missing is added at the end. The file is replaced as a whole.
