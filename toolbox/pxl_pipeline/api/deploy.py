@@ -106,7 +106,7 @@ class Deployment:
             BuildFailed, PushRefused, PlatformDown, TokenRefused, NotRegistered: as they say;
                 what was done so far is kept for the next run.
         """
-        from pxl_toolbox.jobs.journal import Journal  # noqa: PLC0415
+        from pxl_toolbox.jobs.journal import Journal
 
         name = hashlib.sha256(self.thing.encode()).hexdigest()[:16]
         lock = state_folder() / "deploys" / f"{name}.lock"
@@ -255,7 +255,7 @@ class Deployment:
     def _register(self, plan: DeployPlan, identity: Identity) -> None:
         """Send every registration, then read back that the platform holds it."""
         with step(self.emit, "register", self.context.host) as running:
-            from pxl_pipeline.api.gateway import Gateway  # noqa: PLC0415  (imports the SDK)
+            from pxl_pipeline.api.gateway import Gateway
 
             gateway = Gateway(self.context)
             platform = Platform.of(self.context)

@@ -74,7 +74,7 @@ def declared(pipeline: Pipeline, *, runner: Runner, emit: Emit) -> Declarations:
 
 
 def _install(pipeline: Pipeline, place: Path, log: OnLine) -> None:
-    from pxl_toolbox.adapters import uv  # noqa: PLC0415
+    from pxl_toolbox.adapters import uv
 
     program = uv.Uv(uv.find())
     if pipeline.requirements.name == "pyproject.toml":

@@ -64,7 +64,7 @@ def build(
         NotFoundError: the pipeline has no Dockerfile.
         BuildFailed: the Dockerfile is wrong; the error holds the log's tail.
     """
-    from pxl_toolbox.adapters.docker import BuildRequest  # noqa: PLC0415
+    from pxl_toolbox.adapters.docker import BuildRequest
 
     return docker.build(
         BuildRequest(
@@ -118,7 +118,7 @@ def context_files(folder: Path) -> Iterator[Path]:
     Source: Docker docs, "Dockerfile overview", section ".dockerignore file": patterns are
     relative to the root of the context.
     """
-    from pathspec import PathSpec  # noqa: PLC0415  (comes with copier)
+    from pathspec import PathSpec
 
     ignore_file = folder / ".dockerignore"
     lines = ignore_file.read_text().splitlines() if ignore_file.is_file() else []

@@ -58,7 +58,7 @@ class Launch:
         platform = Platform.of(self.context)
         identity = platform.identify(self.context.organization)
         with step(self.emit, "launch", self.context.host) as running:
-            from pxl_pipeline.api.gateway import Gateway  # noqa: PLC0415  (imports the SDK)
+            from pxl_pipeline.api.gateway import Gateway
 
             gateway = Gateway(self.context)
             data = dict(config.file.data)
@@ -149,6 +149,7 @@ def follow(platform: Platform, job: Job, emit: Emit, *, limit_s: float) -> Job:
             after = _tell_log(platform, job.id, after, emit)
             if status.get("status") in _ENDED:
                 running.outcome = str(status["status"])
+                running.ok = running.outcome == "SUCCEEDED"
                 return _ended(platform, job, str(status["status"]))
             if time.monotonic() >= deadline:
                 raise TimeLimitError(

@@ -87,7 +87,7 @@ class LocalRun:
         lines = _Lines(self.emit, prepared.folder / "run.log")
         with step(self.emit, "run", self.pipeline.script.name) as running, lines:
             done = self.runner.run(command, lines.add)
-            running.outcome = f"exit code {done.code}"
+            running.ok, running.outcome = done.code == 0, f"exit code {done.code}"
         report = RunReport(
             passed=done.code == 0,
             exit_code=done.code,
@@ -126,7 +126,7 @@ class LocalRun:
         lines = _Lines(self.emit, prepared.folder / "run.log", secrets_=(self.context.token,))
         with step(self.emit, "run", built.id) as running, lines:
             report = self._run_image(docker, prepared, built.id, gpus=gpus, keep=keep, lines=lines)
-            running.outcome = f"exit code {report.exit_code}"
+            running.ok, running.outcome = report.passed, f"exit code {report.exit_code}"
         return _kept(report)
 
     def _run_image(
@@ -139,7 +139,7 @@ class LocalRun:
         keep: bool,
         lines: _Lines,
     ) -> RunReport:
-        from pxl_toolbox.adapters.docker import ContainerRequest  # noqa: PLC0415
+        from pxl_toolbox.adapters.docker import ContainerRequest
 
         config = f"{_IN_CONTAINER}/run_config.toml"
         began = time.monotonic()

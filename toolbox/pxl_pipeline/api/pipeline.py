@@ -179,7 +179,7 @@ def _around(folder: Path) -> Path:
 
 
 def _suggestion(name: str, below: Path) -> str:
-    import difflib  # noqa: PLC0415  (only on this error)
+    import difflib
 
     known = sorted({folder.name for folder in folders(below)})
     close = difflib.get_close_matches(name, known, n=1)

@@ -71,7 +71,7 @@ def prepare(
     Platform.of(context).identify(context.organization)
     declared = environment.declared(pipeline, runner=runner, emit=emit)
     with step(emit, "inputs", context.host) as running:
-        from pxl_pipeline.api.gateway import Gateway  # noqa: PLC0415  (imports the SDK)
+        from pxl_pipeline.api.gateway import Gateway
 
         gateway = Gateway(context)
         data = config.resolved(context=context, declared=declared, working_dir="")

@@ -11,17 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from pxl_toolbox.adapters import uv
+from pxl_toolbox.adapters import copier, prepared, uv
+from pxl_toolbox.adapters.copier import Template
 from pxl_toolbox.adapters.files import write_atomically
 from pxl_toolbox.adapters.process import LocalRunner, Runner
 from pxl_toolbox.core.errors import ConflictError, NotFoundError, UsageError
 from pxl_toolbox.core.events import Emit, ignore, step
 from pxl_toolbox.store import settings
-
-if TYPE_CHECKING:
-    from pxl_toolbox.adapters.copier import Template
 
 ADDRESS = "git+pxl://templates/pipeline.git"
 FRAMEWORKS = ("NOT_CONFIGURED", "ONNX", "PYTORCH", "TENSORFLOW")
@@ -133,8 +131,6 @@ def template() -> Template:
     Raises:
         NotFoundError: nowhere.
     """
-    from pxl_toolbox.adapters.copier import Template  # noqa: PLC0415
-
     given = settings.templates_folder()
     folders = (given,) if given else (_IN_IMAGE, _IN_PACKAGE, _IN_CHECKOUT)
     for folder in folders:
@@ -209,9 +205,7 @@ def create(
 
 
 def _render(wanted: NewPipeline, target: Path) -> str:
-    from pxl_toolbox.adapters import copier  # noqa: PLC0415
-
-    answers: dict[str, copier.Answer] = {
+    answers: dict[str, str | bool] = {
         "type": str(wanted.kind),
         "template": wanted.template,
         "name": wanted.name.text,
@@ -225,9 +219,20 @@ def _render(wanted: NewPipeline, target: Path) -> str:
             "framework": wanted.model.framework,
             "inference_type": wanted.model.inference_type,
         }
-    version = copier.copy(template(), target, answers)
+    version = _fill(target, answers)
     _refuse_a_dependency_s_name(wanted.name, target / "uv.lock")
     return version
+
+
+def _fill(target: Path, answers: Mapping[str, str | bool]) -> str:
+    """Render the template into `target`; return the version."""
+    place = template()
+    prepared_file = place.place.with_suffix(".json")
+    if prepared_file.is_file():
+        found = prepared.Prepared.read(prepared_file)
+        prepared.render(found, target, answers, address=ADDRESS)
+        return found.version
+    return copier.copy(place, target, answers)
 
 
 def _refuse_a_dependency_s_name(name: PipelineName, lock: Path) -> None:
@@ -241,7 +246,7 @@ def _refuse_a_dependency_s_name(name: PipelineName, lock: Path) -> None:
 
 
 def _install(folder: Path, runner: Runner | None, emit: Emit) -> Path:
-    from pxl_pipeline.api import environment, pipeline  # noqa: PLC0415
+    from pxl_pipeline.api import environment, pipeline
 
     made = environment.ensure(pipeline.load(folder), runner=runner or LocalRunner(), emit=emit)
     return made.folder

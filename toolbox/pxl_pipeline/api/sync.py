@@ -51,7 +51,7 @@ def sync(
         found = [one for one in differences(wanted, held) if one.field in _PARAMETERS]
         if found and not check:
             with step(emit, "sync", wanted.label):
-                from pxl_pipeline.api.gateway import Gateway  # noqa: PLC0415  (imports the SDK)
+                from pxl_pipeline.api.gateway import Gateway
 
                 Gateway(context).set_default_parameters(wanted)
         changes += [(wanted.label, one) for one in found]

@@ -38,7 +38,7 @@ def test(
         name, run_config_file, reuse=reuse_dir, organization=organization, env=env,
         telling=common.telling(progress, verbose=verbose, quiet=quiet),
     )  # fmt: skip
-    _finish(run.in_environment(), as_json=as_json)
+    _finish(run.in_environment(), as_json=as_json, shown=not quiet)
 
 
 def smoke_test(
@@ -75,7 +75,7 @@ def smoke_test(
     )  # fmt: skip
     with connect() as docker:
         report = run.in_image(docker, gpus=use_gpu, keep=keep)
-    _finish(report, as_json=as_json)
+    _finish(report, as_json=as_json, shown=not quiet)
 
 
 def _local_run(
@@ -99,7 +99,7 @@ def _local_run(
     )
 
 
-def _finish(report: RunReport, *, as_json: bool) -> None:
+def _finish(report: RunReport, *, as_json: bool, shown: bool) -> None:
     row = {
         "passed": report.passed,
         "container_exit_code" if report.image else "exit_code": report.exit_code,
@@ -118,7 +118,7 @@ def _finish(report: RunReport, *, as_json: bool) -> None:
         )
     if not report.passed:
         what = "the container" if report.image else "the pipeline"
-        tail = "".join(f"\n{line}" for line in report.tail)
+        tail = "" if shown else "".join(f"\n{line}" for line in report.tail)
         raise UserCodeFailed(
             f"{what} ended with exit code {report.exit_code}{tail}",
             hint=f"see {report.folder / 'run.log'}{kept}",

@@ -287,7 +287,8 @@ class _Lines:
         line = self._redact(raw.decode(errors="replace"))
         self._kept[stream].append(line)
         if self._on_line is not None:
-            self._on_line(line.rstrip("\r\n"))
+            # Of a bar that is redrawn in place, the last state is the line.
+            self._on_line(line.rstrip("\r\n").rpartition("\r")[2])
 
     def _pump(self, stream: Stream, pipe: IO[bytes]) -> None:
         try:

@@ -89,7 +89,7 @@ class TimeLimitError(ToolboxError):
     exit_code = ExitCode.TIMEOUT
 
 
-class Interrupted(ToolboxError):  # noqa: N818  (an interruption is not an error of anything)
+class Interrupted(ToolboxError):
     """The user, or the machine, asked us to stop."""
 
     exit_code = ExitCode.INTERRUPTED

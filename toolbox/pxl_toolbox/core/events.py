@@ -58,11 +58,16 @@ def ignore(_event: Event) -> None:
 
 
 class Step:
-    """A running step, as `step` hands it to the work."""
+    """A running step, as `step` hands it to the work.
+
+    Set `outcome` to what came of it, and `ok` to False where it ended without what it
+    was for, and yet without an error.
+    """
 
     def __init__(self, name: str, emit: Emit) -> None:
         self.name = name
         self.outcome = ""
+        self.ok = True
         self._emit = emit
 
     def log(self, line: str) -> None:
@@ -84,4 +89,4 @@ def step(emit: Emit, name: str, detail: str = "") -> Iterator[Step]:
         outcome = error.message if isinstance(error, ToolboxError) else ""
         emit(Finished(name, ok=False, took_s=time.monotonic() - began, outcome=outcome))
         raise
-    emit(Finished(name, ok=True, took_s=time.monotonic() - began, outcome=running.outcome))
+    emit(Finished(name, ok=running.ok, took_s=time.monotonic() - began, outcome=running.outcome))
