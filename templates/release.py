@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "templates" / "pipeline"
 INTO = ROOT / "build" / "templates"
 CACHE = ROOT / "build" / "template-locks"
-PACKAGED = ROOT / "toolbox" / "pxl_pipeline" / "templates" / "pipeline.bundle"
+PACKAGED = ROOT / "toolbox" / "pxl_pipeline" / "templates"
 
 # A name that no package has: it is replaced by the project's own when a project is made.
 _STAND_IN = "pxl-stand-in-for-the-name"
@@ -63,6 +63,10 @@ class Release:
     @property
     def bundle(self) -> Path:
         return self.into / "pipeline.bundle"
+
+    @property
+    def prepared(self) -> Path:
+        return self.into / "pipeline.json"
 
     @property
     def tag(self) -> str:
@@ -130,19 +134,26 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _is_up_to_date(release: Release, stamp: Path, fingerprint: str) -> bool:
-    if not (stamp.is_file() and release.bundle.is_file() and release.repository.is_dir()):
+    if not (
+        stamp.is_file()
+        and release.bundle.is_file()
+        and release.prepared.is_file()
+        and release.repository.is_dir()
+    ):
         return False
     if json.loads(stamp.read_text()) != {release.tag: fingerprint}:
         return False
     packaged = release.packaged
-    if packaged is not None and not packaged.is_file():
-        _write(packaged, release.bundle.read_bytes())
+    if packaged is not None and not all(
+        (packaged / path.name).is_file() for path in (release.bundle, release.prepared)
+    ):
+        _package(release)
     return True
 
 
 def _release(release: Release) -> str:
     # Imported here: a run that has nothing to do does not pay for them.
-    from pxl_toolbox.adapters.git import BareRepository, Signature  # noqa: PLC0415
+    from pxl_toolbox.adapters.git import BareRepository, Signature
 
     repository = BareRepository(release.repository)
     repository.create()
@@ -150,6 +161,7 @@ def _release(release: Release) -> str:
         stage = Path(scratch) / "stage"
         shutil.copytree(release.source, stage, ignore=shutil.ignore_patterns(*_LITTER))
         _lock_kinds(release, stage, Path(scratch))
+        prepared = _prepare(release, stage)
         tree = repository.tree_of(stage, Path(scratch) / "index")
     commit = repository.commit(
         tree,
@@ -160,9 +172,34 @@ def _release(release: Release) -> str:
     repository.point("refs/heads/main", commit)
     repository.point(f"refs/tags/{release.tag}", commit)
     repository.bundle(release.bundle)
-    if release.packaged is not None:
-        _write(release.packaged, release.bundle.read_bytes())
+    _write(release.prepared, prepared)
+    _package(release)
     return commit
+
+
+def _package(release: Release) -> None:
+    """Put what the wheel carries into the package."""
+    if release.packaged is not None:
+        for path in (release.bundle, release.prepared):
+            _write(release.packaged / path.name, path.read_bytes())
+
+
+def _prepare(release: Release, stage: Path) -> str:
+    """The whole template as one file, from which a project is made without copier."""
+    import yaml
+
+    from pxl_toolbox.adapters.prepared import Prepared, Question
+
+    settings = yaml.safe_load((stage / "copier.yml").read_text())
+    questions = tuple(
+        Question(name=name, default=asked.get("default", ""), when=asked.get("when", True))
+        for name, asked in settings.items()
+        if not name.startswith("_")
+    )
+    files = {str(path.relative_to(stage)): path.read_text() for path in _files(stage)}
+    return Prepared(
+        version=release.tag, subfolder=settings["_subdirectory"], questions=questions, files=files
+    ).text()
 
 
 def _parent(release: Release, tags: tuple[str, ...]) -> str | None:
@@ -239,7 +276,7 @@ class _NoUploadTimes(Exception):
 
 
 def _lock(stage: Path, kind: str, scratch: Path) -> Lock:
-    from pxl_toolbox.adapters.copier import render_folder  # noqa: PLC0415
+    from pxl_toolbox.adapters.copier import render_folder
 
     pipeline_type, template = kind.split("/")
     project = scratch / template
@@ -252,7 +289,7 @@ def _lock(stage: Path, kind: str, scratch: Path) -> Lock:
 
 
 def _resolve(project: Path, kept: Path) -> None:
-    from pxl_toolbox.adapters.uv import Uv, UvFailed, find  # noqa: PLC0415
+    from pxl_toolbox.adapters.uv import Uv, UvFailed, find
 
     uv = Uv(find())
     try:
@@ -271,7 +308,7 @@ def _resolve(project: Path, kept: Path) -> None:
 
 
 def _write(path: Path, data: bytes | str) -> None:
-    from pxl_toolbox.adapters.files import write_atomically  # noqa: PLC0415
+    from pxl_toolbox.adapters.files import write_atomically
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, data)

@@ -40,14 +40,16 @@ class UvFailed(UserCodeFailed):
 
 
 def find() -> Path:
-    """The uv to use: of our own environment, of the package `uv`, or on PATH.
+    """The uv to use: beside our Python or its base, of the package `uv`, or on PATH.
 
     Raises:
         UvMissing: there is none.
     """
-    beside = Path(sys.executable).with_name("uv")
-    if beside.is_file():
-        return beside
+    # First those beside a Python: on PATH it may be a version manager's script, which
+    # takes a tenth of a second each time to find the same file.
+    for beside in (Path(sys.executable).parent, Path(sys.base_prefix, "bin")):
+        if (beside / "uv").is_file():
+            return beside / "uv"
     if importlib.util.find_spec("uv") is not None:
         uv = importlib.import_module("uv")
         try:
