@@ -123,7 +123,7 @@ def set_values(path: Path, values: Mapping[tuple[str, ...], TomlValue]) -> None:
         ConfigError: the file is not TOML, or a table of the key is something else.
         NotFoundError: there is no such file.
     """
-    import tomlkit  # noqa: PLC0415  (only commands that edit pay for it)
+    import tomlkit
 
     source = TomlFile.read(path)
     document = tomlkit.parse(source.text)
@@ -142,7 +142,7 @@ def set_values(path: Path, values: Mapping[tuple[str, ...], TomlValue]) -> None:
 
 def dumps(data: Mapping[str, Any]) -> str:
     """TOML text of plain dicts, lists and scalars; None values are left out."""
-    import tomlkit  # noqa: PLC0415
+    import tomlkit
 
     return tomlkit.dumps(_without_none(data))
 
