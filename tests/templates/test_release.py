@@ -1,0 +1,101 @@
+"""`templates/release.py`: repeatable, quick when nothing changed, one tag after the other."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pxl_toolbox import __version__
+from pxl_toolbox.adapters.git import BareRepository
+
+if TYPE_CHECKING:
+    from tests.templates.conftest import Machine, Released
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "templates" / "pipeline"
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_the_same_sources_give_the_same_commit_in_another_folder(
+    machine: Machine, released: Released, tmp_path: Path
+) -> None:
+    machine.release("--into", tmp_path)
+
+    again = BareRepository(tmp_path / "pipeline.git").commit_of("v1.0.0")
+    assert again is not None
+    assert again == BareRepository(released.repository).commit_of("v1.0.0")
+
+
+def test_a_release_of_what_is_released_takes_less_than_half_a_second(
+    machine: Machine, released: Released
+) -> None:
+    began = time.monotonic()
+    said = machine.release("--into", released.folder)
+
+    assert "up to date" in said
+    assert time.monotonic() - began < 0.5
+
+
+def test_an_edited_source_is_released_after_the_version_before_it(
+    machine: Machine, released: Released, edited: Released
+) -> None:
+    first = BareRepository(released.repository).commit_of("v1.0.0")
+
+    repository = BareRepository(edited.repository)
+    assert repository.tags() == ("v1.0.0", "v1.1.0")
+    assert repository.commit_of("v1.0.0") == first
+    assert repository.commit_of("v1.1.0^") == first
+    listed = machine.succeed("git", "bundle", "list-heads", "pipeline.bundle", cwd=edited.folder)
+    assert {"refs/tags/v1.0.0", "refs/tags/v1.1.0"} <= set(listed.split())
+
+
+def test_a_release_that_is_made_again_after_an_edit_moves_its_tag(
+    machine: Machine, released: Released, tmp_path: Path
+) -> None:
+    folder = tmp_path / "templates"
+    shutil.copytree(released.folder, folder)
+    source = tmp_path / "source"
+    shutil.copytree(SOURCE, source)
+    (source / "_common" / "gitignore").write_text("nothing\n")
+
+    machine.release("--source", source, "--into", folder)
+    moved = BareRepository(folder / "pipeline.git").commit_of("v1.0.0")
+    machine.release("--into", folder)
+    back = BareRepository(folder / "pipeline.git").commit_of("v1.0.0")
+
+    original = BareRepository(released.repository).commit_of("v1.0.0")
+    assert moved != original
+    assert back == original
+
+
+def test_the_cutoff_stands_in_the_lock_and_in_the_project(released: Released) -> None:
+    recorded = re.search(r'cutoff = "([^"]+)"', (SOURCE / "release.toml").read_text())
+    files = json.loads((released.folder / "pipeline.json").read_text())["files"]
+    locks = [text for name, text in files.items() if name.endswith("uv.lock{% endif %}.jinja")]
+
+    assert recorded is not None
+    assert len(locks) == 2
+    assert all(f'exclude-newer = "{recorded[1]}"' in lock for lock in locks)
+    assert recorded[1] in files["_common/uv_options.toml"]
+
+
+def test_no_source_of_a_template_names_a_registry() -> None:
+    for path in SOURCE.rglob("*"):
+        if path.is_file() and "_cache" not in str(path) and path.suffix != ".pyc":
+            text = path.read_text()
+            assert not re.search(r"https?://|pypi|pythonhosted", text), path
+
+
+def test_images_are_named_with_the_version_that_is_released_with_them() -> None:
+    dockerfile = (SOURCE / "_common" / "Dockerfile").read_text()
+    devcontainer = (SOURCE / "_common" / "devcontainer.json").read_text()
+
+    assert f"ARG RUNNER_IMAGE=pxl-runner:{__version__}\n" in dockerfile
+    assert f'"image": "pxl-toolbox:{__version__}"' in devcontainer
