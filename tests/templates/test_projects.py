@@ -32,6 +32,12 @@ AWKWARD = {
     "framework": "ONNX",
 }
 
+IMPORTS = """
+from picsellia_pipeline.core import pipeline, step
+import picsellia_cv_engine as engine
+assert (pipeline, step) == (engine.pipeline, engine.step)
+"""
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -50,10 +56,12 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("kind", "template"), KINDS)
-@pytest.mark.parametrize("use_pyproject", [True, False])
+@pytest.mark.parametrize("needed", ["pyproject.toml", "requirements.txt"])
 def test_a_project_has_the_documented_files(
-    released: Released, tmp_path: Path, kind: str, template: str, use_pyproject: bool
+    released: Released, tmp_path: Path, kind: str, template: str, needed: str
 ) -> None:
+    use_pyproject = needed == "pyproject.toml"
+
     project = _render(
         released,
         tmp_path / "resize-images",
@@ -67,7 +75,6 @@ def test_a_project_has_the_documented_files(
 
     packages = {"pyproject.toml", "uv.lock"} if use_pyproject else {"requirements.txt"}
     assert set(_files(project)) == SHARED | OWN[kind] | packages
-    needed = "pyproject.toml" if use_pyproject else "requirements.txt"
     config = tomllib.loads((project / "config.toml").read_text())
     assert config["execution"]["requirements_file"] == needed
     assert f" {needed} " in (project / "Dockerfile").read_text()
@@ -147,9 +154,7 @@ def test_the_documented_imports_work_in_a_project(
         [
             str(folder / ".venv" / "bin" / "python"),
             "-c",
-            "from picsellia_pipeline.core import pipeline, step\n"
-            "import picsellia_cv_engine as engine\n"
-            "assert (pipeline, step) == (engine.pipeline, engine.step)",
+            IMPORTS,
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(runtime)},

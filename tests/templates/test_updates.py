@@ -1,4 +1,4 @@
-"""`copier copy` and `copier update` by the plain program, as somebody without our tools types them."""
+"""`copier copy` and `copier update` by the plain program, as somebody without us types them."""
 
 from __future__ import annotations
 
