@@ -41,6 +41,7 @@ _LOCKS = (
     _Lock("toolbox.txt", ("pyproject.toml", "--extra", "platform", "-c", "requirements/dev.txt")),
     _Lock("build.txt", ("requirements/build.in", "-c", "requirements/dev.txt")),
     _Lock("uv.txt", ("requirements/uv.in",)),
+    _Lock("peer.txt", ("requirements/peer.in",)),
 )
 
 
@@ -52,7 +53,7 @@ def _inputs() -> str:
         project["project"]["dependencies"],
         project["project"]["optional-dependencies"],
         project["dependency-groups"],
-        [(_HERE / name).read_text() for name in ("build.in", "uv.in")],
+        [(_HERE / name).read_text() for name in ("build.in", "uv.in", "peer.in")],
     ]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
