@@ -46,8 +46,9 @@ class Daemon:
         """Start it and remember it; its output is appended to `log`."""
         for file in (self.record, self.log):
             file.parent.mkdir(parents=True, exist_ok=True)
+        told_before = self.log.stat().st_size if self.log.exists() else 0
         pid = start_detached(command, self.log)
-        kept = {"pid": pid, "started_at": process_started_at(pid)}
+        kept = {"pid": pid, "started_at": process_started_at(pid) or 0, "log_from": told_before}
         if port is not None:
             kept["port"] = port
         write_atomically(self.record, json.dumps(kept), mode=0o644)
@@ -72,10 +73,10 @@ class Daemon:
         return pid is not None
 
     def log_tail(self) -> str:
-        try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-        except FileNotFoundError:
-            return ""
+        """The last lines that it wrote since its last start."""
+        kept = self._kept() or {}
+        told = self.log.read_bytes()[kept.get("log_from", 0) :].decode(errors="replace")
+        return "\n".join(told.splitlines()[-_TAIL_LINES:])
 
 
 class NotStarted(UnavailableError):

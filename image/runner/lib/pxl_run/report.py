@@ -11,6 +11,7 @@ from pxl_run.platform import PlatformError
 _EVERY_S = 0.5
 _BATCH_LINES = 500
 _WAITING_LINES = 20_000  # of a platform that is slower than the pipeline is talkative
+_OURS = "--"  # sections and the exit code, which are never left out
 _CHAPTER = "--#--"  # a line of the pipeline's output that opens a section (platform SDK)
 
 
@@ -41,7 +42,8 @@ class Report:
     def line(self, text: str) -> None:
         """Take one line; returns at once."""
         with self._lock:
-            if len(self._waiting) < _WAITING_LINES:
+            if len(self._waiting) < _WAITING_LINES or text.startswith(_OURS):
+                self._tell_left_out()
                 self._waiting.append(text)
             else:
                 self._left_out += 1
@@ -54,6 +56,11 @@ class Report:
         self._closing = True
         self._wake.set()
         self._thread.join(wait_s)
+
+    def _tell_left_out(self) -> None:
+        if self._left_out:
+            self._waiting.append(f"({self._left_out} lines left out: too many at a time)")
+            self._left_out = 0
 
     def _work(self) -> None:
         while True:
@@ -69,9 +76,6 @@ class Report:
     def _batch(self) -> list[str]:
         """The next lines of one section; they stay waiting until they are posted."""
         with self._lock:
-            if not self._waiting and self._left_out:
-                self._waiting.append(f"({self._left_out} lines left out: too many at a time)")
-                self._left_out = 0
             if self._waiting and self._waiting[0].startswith(_CHAPTER):
                 self.part = self._waiting[0]
             batch: list[str] = []
