@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from pxl_toolbox.core.events import Emit, Event, Finished, Log, Started
+from pxl_toolbox.cli.render import Style, renderer
+from pxl_toolbox.core.events import Emit
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Verbose = Annotated[
@@ -22,20 +24,5 @@ def answer(data: Mapping[str, object]) -> None:
 
 
 def talk(*, verbose: bool) -> Emit:
-    """An `Emit` that writes the beginning and the end of each step to standard error."""
-
-    def emit(event: Event) -> None:
-        match event:
-            case Started():
-                line = f"{event.step}: {event.detail or 'begins'}"
-            case Finished():
-                # Of a step that failed, the error that follows says why.
-                end = f"done   {event.outcome}" if event.ok else "stopped"
-                line = f"{event.step}: {event.took_s:.1f} s, {end}".rstrip()
-            case Log() if verbose:
-                line = f"  {event.line}"
-            case _:
-                return
-        typer.echo(line, err=True)
-
-    return emit
+    """An `Emit` that tells of each step on standard error."""
+    return renderer(Style.AUTO, sys.stderr, verbose=verbose)
