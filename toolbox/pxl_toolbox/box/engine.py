@@ -14,7 +14,7 @@ from pxl_toolbox.adapters.files import locked
 from pxl_toolbox.adapters.process import Command, Runner
 from pxl_toolbox.box import debian
 from pxl_toolbox.box.processes import Daemon, wait_for
-from pxl_toolbox.core.errors import ConflictError, UnavailableError
+from pxl_toolbox.core.errors import UnavailableError
 from pxl_toolbox.core.events import Emit, step
 
 _PACKAGES = ("docker.io", "iptables")
@@ -123,19 +123,10 @@ def start(place: Place, emit: Emit) -> None:
 
 
 def stop(emit: Emit, place: Place | None = None) -> bool:
-    """Stop the engine that we started, its containers first; False if none of ours runs.
-
-    Raises:
-        ConflictError: an engine answers that somebody else started.
-    """
+    """Stop the engine that we started, its containers first; False if none of ours runs."""
     where = place or Place()
     daemon = where.daemon()
     if daemon.pid() is None:
-        if place is None and _answers():
-            raise ConflictError(
-                "the Docker engine that answers was not started by pxl-toolbox",
-                hint="stop it as it was started (systemctl stop docker)",
-            )
         return False
     with step(emit, "engine", "stop dockerd"):
         daemon.stop(grace_s=_STOP_GRACE_S)

@@ -34,7 +34,7 @@ def stop(*, verbose: Verbose = False) -> None:
     Example: pxl-toolbox engine stop
     """
     if not engine.stop(talk(verbose=verbose)):
-        typer.echo("no Docker engine of ours runs", err=True)
+        typer.echo("no Docker engine runs that pxl-toolbox started; left all as it is", err=True)
 
 
 @app.command()
