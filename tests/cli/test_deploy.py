@@ -336,7 +336,14 @@ def test_a_job_that_exits_3_is_failed_and_says_3(member: User, tiny: Tiny, image
     assert "is FAILED with exit code 3" in done.stderr
 
 
-def test_a_launch_does_not_wait_unless_asked(member: User, tiny: Tiny, image: str) -> None:
+def end_job(docker: Docker, job_id: str) -> None:
+    for container in docker.containers({"pxl.job": job_id}):
+        docker.remove(container.id, force=True)
+
+
+def test_a_launch_does_not_wait_unless_asked(
+    member: User, tiny: Tiny, image: str, docker: Docker
+) -> None:
     tiny.write("sleep", "")
     deployed(member)
     began = time.monotonic()
@@ -346,14 +353,7 @@ def test_a_launch_does_not_wait_unless_asked(member: User, tiny: Tiny, image: st
     assert time.monotonic() - began < 15
     job = json.loads(done.stdout)
     assert job["state"] == "PENDING"
-    assert (
-        member.run(
-            "sh",
-            "-c",
-            f"docker ps --all --quiet --filter label=pxl.job={job['id']} | xargs -r docker rm --force",
-        ).returncode
-        == 0
-    )
+    end_job(docker, job["id"])
 
 
 def test_an_interrupted_follow_ends_with_130(
