@@ -295,7 +295,7 @@ def _resolve(project: Path, kept: Path) -> None:
     try:
         uv.lock(project)
     except UvFailed as error:
-        if "upload" in error.message:
+        if "missing an upload date" in error.message:
             raise _NoUploadTimes(error.message) from error
         raise
     requirements = uv.export(project)

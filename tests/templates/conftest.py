@@ -62,8 +62,10 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         return self.run(program("pxl-pipeline"), *argv, cwd=cwd, env=env)
 
-    def release(self, *argv: str | Path) -> str:
-        return self.succeed(sys.executable, ROOT / "templates" / "release.py", *argv, cwd=ROOT)
+    def release(self, *argv: str | Path, env: Mapping[str, str] | None = None) -> str:
+        return self.succeed(
+            sys.executable, ROOT / "templates" / "release.py", *argv, cwd=ROOT, env=env
+        )
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
+import threading
 import time
+import zipfile
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +89,48 @@ def test_the_cutoff_stands_in_the_lock_and_in_the_project(released: Released) ->
     assert len(locks) == 2
     assert all(f'exclude-newer = "{recorded[1]}"' in lock for lock in locks)
     assert recorded[1] in files["_common/uv_options.toml"]
+
+
+def test_an_index_without_upload_times_gives_a_lock_without_a_cutoff(
+    machine: Machine, tmp_path: Path, old_index: str
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(SOURCE, source)
+    pyproject = source / "_common" / "pyproject.toml"
+    pyproject.write_text(re.sub(r'"picsellia-cv-engine[^"]*"', '"foo"', pyproject.read_text()))
+
+    machine.release(
+        "--source", source, "--into", tmp_path / "into", env={"UV_DEFAULT_INDEX": old_index}
+    )
+
+    files = json.loads((tmp_path / "into" / "pipeline.json").read_text())["files"]
+    locks = [text for name, text in files.items() if name.endswith("uv.lock{% endif %}.jinja")]
+    assert "_common/uv_options.toml" not in files
+    assert all('name = "foo"' in lock and "exclude-newer" not in lock for lock in locks)
+
+
+@pytest.fixture
+def old_index(tmp_path: Path) -> Iterator[str]:
+    """An index of one package that does not say when it was uploaded."""
+    folder = tmp_path / "index" / "foo"
+    folder.mkdir(parents=True)
+    wheel = "foo-1.0-py3-none-any.whl"
+    (folder / "index.html").write_text(f'<a href="{wheel}">{wheel}</a>')
+    info = "foo-1.0.dist-info"
+    with zipfile.ZipFile(folder / wheel, "w") as archive:
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: foo\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    handler = functools.partial(_Quiet, directory=str(folder.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def test_no_source_of_a_template_names_a_registry() -> None:
