@@ -78,9 +78,7 @@ def _install(pipeline: Pipeline, place: Path, log: OnLine) -> None:
 
     program = uv.Uv(uv.find())
     if pipeline.requirements.name == "pyproject.toml":
-        if not (pipeline.folder / "uv.lock").is_file():
-            program.lock(pipeline.folder)
-        program.sync_frozen(pipeline.folder, log, environment=place)
+        program.sync(pipeline.folder, log, environment=place)
     elif pipeline.requirements.suffix == ".txt":
         program.venv(pipeline.folder, environment=place)
         program.install_requirements(

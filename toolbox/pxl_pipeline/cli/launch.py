@@ -71,5 +71,5 @@ def launch(
     if failed:
         code = "" if job.exit_code is None else f" with exit code {job.exit_code}"
         reason = f" ({job.reason})" if job.reason else ""
-        lines = "".join(f"\n{line}" for line in tail)
+        lines = "" if follow and not quiet else "".join(f"\n{line}" for line in tail)
         raise UserCodeFailed(f"job {job.id} is {job.state}{code}{reason}{lines}", hint=job.url)

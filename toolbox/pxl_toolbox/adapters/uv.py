@@ -81,6 +81,17 @@ class Uv:
             environment=environment,
         )
 
+    def sync(
+        self, folder: Path, on_line: OnLine | None = None, *, environment: Path | None = None
+    ) -> None:
+        """As `sync_frozen`, after bringing `uv.lock` up to date where pyproject.toml has changed.
+
+        An index is asked only for what the lock does not settle.
+        """
+        self._run(
+            "install the dependencies", folder, ("sync",), on_line=on_line, environment=environment
+        )
+
     def lock(self, folder: Path, *, cutoff: str | None = None) -> None:
         """Resolve `pyproject.toml` of `folder` into `uv.lock`.
 
