@@ -24,10 +24,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pxl_toolbox.adapters import uv
-from pxl_toolbox.adapters.docker_build import find_builder
+from pxl_toolbox.adapters import docker_build, uv
+from pxl_toolbox.adapters.docker_build import BuildRequest
 from pxl_toolbox.adapters.files import write_atomically
 from pxl_toolbox.adapters.process import Command, LocalRunner, checked
+from pxl_toolbox.core.events import ignore
 from pxl_toolbox.store.settings import local_platform_file
 
 REPOSITORY = Path(__file__).parents[1]
@@ -156,11 +157,25 @@ def _deployed_twice(bench: Bench, source: Path) -> dict[str, Path]:
         config.write_text(text.replace('image_name = ""', image))
         places[who] = folder.parent
     bench.ours("deploy", "tiles", "--bump", "patch", cwd=places["ours"])
+    _warm_layers(places["peer"] / "tiles")
     # The peer refuses a registry for which Docker's config holds no login.
     docker_config = bench.folder / "peer" / ".docker" / "config.json"
     docker_config.parent.mkdir(parents=True, exist_ok=True)
     docker_config.write_text('{"auths": {"localhost:5000": {}}}')
     return places
+
+
+def _warm_layers(pipeline: Path) -> None:
+    """Build once what the peer will build: it cannot pass the certificates that we pass."""
+    bundle = os.environ.get("SSL_CERT_FILE", "")
+    request = BuildRequest(
+        context=pipeline,
+        dockerfile=pipeline / "Dockerfile",
+        tags=(),
+        secrets={"extra_ca": Path(bundle)} if bundle else {},
+        timeout_s=_LIMIT_S,
+    )
+    docker_build.build(RUNNER, docker_build.find_builder(RUNNER), request, ignore)
 
 
 def _log_in(bench: Bench) -> None:
@@ -211,7 +226,7 @@ def main() -> int:
     peer_bin = _peer_environment(out)
     print("| case | ours, ms | peer, ms | ratio | goal |\n| --- | ---: | ---: | ---: | --- |")
     with tempfile.TemporaryDirectory(prefix="pxl-bench-") as folder:
-        docker_folder = Path(find_builder(RUNNER).program).parent
+        docker_folder = Path(docker_build.find_builder(RUNNER).program).parent
         bench = Bench(Path(folder), peer_bin, docker_folder, arguments.runs)
         rows = measure(bench)
     results = [asdict(row) | {"ratio": row.ratio} for row in rows]
