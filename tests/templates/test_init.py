@@ -136,7 +136,8 @@ def test_without_uv_nothing_is_written(machine: Machine, tmp_path: Path) -> None
     )
     work = tmp_path / "work"
     work.mkdir()
-    script = "import sys\nsys.base_prefix = sys.prefix\nsys.modules['uv'] = None\nfrom pxl_pipeline.cli import main\nmain()\n"
+    blinds = "sys.base_prefix = sys.prefix\nsys.modules['uv'] = None"
+    script = f"import sys\n{blinds}\nfrom pxl_pipeline.cli import main\nmain()\n"
     paths = os.pathsep.join(path for path in sys.path if path)
 
     done = machine.run(
