@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
+import socket
 import subprocess
 import sys
 import tomllib
@@ -289,3 +291,27 @@ def test_requirements_txt_takes_the_place_of_the_lock(machine: Machine, tmp_path
     machine.succeed(
         folder / ".venv" / "bin" / "python", "-c", "import picsellia_cv_engine", cwd=folder
     )
+
+
+def test_an_interruption_while_installing_leaves_nothing(machine: Machine, tmp_path: Path) -> None:
+    # A proxy that takes connections and never answers keeps uv busy until we interrupt.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        proxies = dict.fromkeys(("ALL_PROXY", "HTTPS_PROXY", "https_proxy"), proxy)
+        empty = {"UV_CACHE_DIR": str(tmp_path / ".uv"), "NO_PROXY": "", "no_proxy": ""}
+        with subprocess.Popen(
+            [str(Path(sys.executable).with_name("pxl-pipeline")), "init", "mine",
+             "--type", "processing"],
+            cwd=tmp_path,
+            env={**os.environ, **machine.environment, **empty, **proxies},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            connection, _ = silent.accept()
+            assert (tmp_path / "mine" / "pipeline.py").is_file()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+            connection.close()
+
+    assert process.returncode == 130, said
+    assert [path.name for path in tmp_path.iterdir()] == [".uv"]
