@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from pxl_pipeline.cli import common
 from pxl_toolbox.adapters.process import LocalRunner
+from pxl_toolbox.cli import boundary
 from pxl_toolbox.cli.render import Style
 from pxl_toolbox.core.errors import UserCodeFailed
 from pxl_toolbox.core.events import Event, Log
@@ -62,7 +64,11 @@ def launch(
         run_config_file
     )
     if wait or follow:
-        job = api.follow(Platform.of(context), job, emit, limit_s=timeout)
+        try:
+            job = api.follow(Platform.of(context), job, emit, limit_s=timeout)
+        except boundary.Stopped:
+            print(f"job {job.id} goes on; see {job.url}", file=sys.stderr)
+            raise
     failed = job.state in {"FAILED", "KILLED"}
     if as_json or not failed:
         common.answer(

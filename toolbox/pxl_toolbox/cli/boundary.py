@@ -31,7 +31,7 @@ def run(app: Callable[[], object]) -> NoReturn:
     except ToolboxError as error:
         _say(error.message, error.hint)
         _leave(error.exit_code)
-    except _Stop:
+    except Stopped:
         stopped = Interrupted()
         _say(stopped.message, stopped.hint)
         _leave(stopped.exit_code)
@@ -49,12 +49,15 @@ def run(app: Callable[[], object]) -> NoReturn:
     _leave(ExitCode.OK)
 
 
-class _Stop(BaseException):
-    """Asked to stop. Not a KeyboardInterrupt, which typer turns into an exit code of its own."""
+class Stopped(BaseException):
+    """Asked to stop: Ctrl-C, TERM or HUP.
+
+    Not a KeyboardInterrupt, which typer turns into an exit code of its own.
+    """
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise _Stop
+    raise Stopped
 
 
 def _say(message: str, hint: str) -> None:
