@@ -10,7 +10,7 @@ from pxl_toolbox.adapters.docker import BuildRequest, Docker, Image
 from pxl_toolbox.adapters.process import Runner
 from pxl_toolbox.box import base_image
 from pxl_toolbox.core.errors import NotFoundError
-from pxl_toolbox.core.events import Emit
+from pxl_toolbox.core.events import Emit, Event, Log, Step, step
 from pxl_toolbox.store import settings
 
 NAMES = ("pxl-runner", "pxl-toolbox")
@@ -60,18 +60,17 @@ def build(
     base = base_image.ensure(engine, runner, emit, sources=folder / "image" / "base")
     bundle = settings.extra_ca_bundle()
     for name in NAMES:
-        engine.build(
-            BuildRequest(
-                context=folder,
-                dockerfile=folder / "image" / "Dockerfile",
-                tags=(reference(name), f"{name}:latest"),
-                target=name.removeprefix("pxl-"),
-                build_args={"BASE_IMAGE": base},
-                secrets={"extra_ca": bundle} if bundle else {},
-                timeout_s=_BUILD_LIMIT_S,
-            ),
-            emit,
+        request = BuildRequest(
+            context=folder,
+            dockerfile=folder / "image" / "Dockerfile",
+            tags=(reference(name), f"{name}:latest"),
+            target=name.removeprefix("pxl-"),
+            build_args={"BASE_IMAGE": base},
+            secrets={"extra_ca": bundle} if bundle else {},
+            timeout_s=_BUILD_LIMIT_S,
         )
+        with step(emit, name) as running:
+            running.outcome = _short(engine.build(request, _lines_of(running)))
     return listed(engine)
 
 
@@ -84,6 +83,20 @@ def make_base(engine: Docker, runner: Runner, emit: Emit, *, rebuild: bool) -> s
 def listed(engine: Docker) -> tuple[BuiltImage, ...]:
     """The images of this version, also those that are not built yet."""
     return tuple(_described(name, engine.image(name)) for name in map(reference, NAMES))
+
+
+def _lines_of(running: Step) -> Emit:
+    """The log of a build as that of the step that it is a part of."""
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Log):
+            running.log(event.line)
+
+    return emit
+
+
+def _short(image: Image) -> str:
+    return f"{image.id[:19]}, {image.size_bytes / 1e6:.0f} MB"
 
 
 def _described(name: str, image: Image | None) -> BuiltImage:
