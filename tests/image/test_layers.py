@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -18,17 +19,20 @@ if TYPE_CHECKING:
 
 
 def _layers(image: str) -> Iterator[tarfile.TarFile]:
+    """The saved image's layers: its members that are archives, whatever the engine calls them."""
     with (
         subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving,
         tarfile.open(fileobj=saving.stdout, mode="r|") as saved,
     ):
         for member in saved:
-            # A layer that is there twice is a link the second time.
-            is_layer = member.isreg() and member.name.endswith("layer.tar")
-            content = saved.extractfile(member) if is_layer else None
-            if content is not None:
-                with tarfile.open(fileobj=io.BytesIO(content.read())) as layer:
-                    yield layer
+            content = saved.extractfile(member) if member.isreg() else None
+            if content is None:  # a layer that is there twice is a link the second time
+                continue
+            with (
+                contextlib.suppress(tarfile.ReadError),  # a manifest
+                tarfile.open(fileobj=io.BytesIO(content.read())) as layer,
+            ):
+                yield layer
 
 
 @pytest.mark.timeout(120)

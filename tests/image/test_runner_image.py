@@ -66,6 +66,14 @@ def test_a_job_in_a_container_is_reported_and_its_exit_code_passed_on(
     assert "hello" in stub_platform.lines()
 
 
+def test_a_job_without_a_token_is_run_and_not_reported(
+    docker: DockerCommand, runner_image: str
+) -> None:
+    done = docker.run(*_RUN, "--env", "job_id=1", runner_image, "sh", "-c", "echo hello; exit 3")
+
+    assert (done.code, done.out, done.err) == (3, "hello\n", "")
+
+
 def test_docker_stop_ends_a_job_at_once_and_reports_it(
     docker: DockerCommand, runner_image: str, stub_platform: StubPlatform, wait_until: Any
 ) -> None:
