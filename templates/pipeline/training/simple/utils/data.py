@@ -13,7 +13,7 @@ Features = NDArray[np.float64]
 Classes = NDArray[np.str_]
 
 _GRID = 4  # cells a side
-_COLOUR_BINS = 8  # for each of red, green and blue
+_COLOUR_BINS = (8, 3, 3)  # of hue, saturation and value, counted together
 _EDGE_BINS = 8  # directions of the gradient
 _SIDE = 64  # pixels; detail that is finer does not count
 
@@ -53,9 +53,11 @@ def features(image: Image.Image, image_size: int) -> Features:
     """Describe an image by its colours, its edges and a very small copy of itself."""
     small = image.copy()
     small.thumbnail((image_size, image_size))
-    pixels = np.asarray(small.resize((_SIDE, _SIDE)), dtype=np.float64) / 255
-    grey = pixels.mean(axis=2)
-    return np.concatenate([_colours(pixels), _edges(grey), _cells(pixels)])
+    small = small.resize((_SIDE, _SIDE))
+    pixels = np.asarray(small, dtype=np.float64) / 255
+    return np.concatenate(
+        [_colours(small), _edges(pixels.mean(axis=2)), _cells(pixels)]
+    )
 
 
 def _by_image(
@@ -81,12 +83,11 @@ def _crop(image: Image.Image, bbox: list[float] | None) -> Image.Image:
     return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
 
 
-def _colours(pixels: Features) -> Features:
-    counts = [
-        np.histogram(pixels[:, :, channel], bins=_COLOUR_BINS, range=(0, 1))[0]
-        for channel in range(3)
-    ]
-    return np.sqrt(np.concatenate(counts) / pixels[:, :, 0].size)
+def _colours(image: Image.Image) -> Features:
+    pixels = np.asarray(image.convert("HSV"), dtype=np.float64).reshape(-1, 3)
+    counts, _ = np.histogramdd(pixels, bins=_COLOUR_BINS, range=[(0, 256)] * 3)
+    # The root keeps a few frequent colours from outweighing all others.
+    return np.sqrt(counts.ravel() / len(pixels))
 
 
 def _edges(grey: Features) -> Features:
