@@ -90,6 +90,20 @@ def test_files_in_a_mounted_folder_belong_to_its_owner(
     assert [line.split()[2:4] for line in done.out.splitlines()[1:]] == [["1500", "1600"]] * 2
 
 
+def test_a_new_volume_for_the_cache_belongs_to_the_caller(
+    docker: DockerCommand, toolbox_image: str
+) -> None:
+    work, cache = docker.volume(), docker.volume()
+    script = "touch file && chown -R 1500:1600 ."
+    docker.run("-v", f"{work}:/workspace", "--entrypoint", "sh", toolbox_image, "-c", script)
+    mounts = ("-v", f"{work}:/workspace", "-v", f"{cache}:/home/pxl/.cache")
+
+    first = docker.run(*mounts, toolbox_image, "touch", "/home/pxl/.cache/one")
+    second = docker.run(*mounts, toolbox_image, "touch", "/home/pxl/.cache/two")
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+
+
 def test_a_user_that_the_image_does_not_know_has_a_home_to_write(
     docker: DockerCommand, toolbox_image: str
 ) -> None:
