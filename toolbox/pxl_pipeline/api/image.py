@@ -16,6 +16,7 @@ from pxl_toolbox.core.errors import ConfigError, NotFoundError, UsageError
 from pxl_toolbox.core.events import Emit
 from pxl_toolbox.core.references import ImageReference
 from pxl_toolbox.store.credentials import Context, Environment
+from pxl_toolbox.store.settings import extra_ca_bundle
 from pxl_toolbox.store.toml_file import TomlFile
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def _dockerfile(pipeline: Pipeline) -> Path:
 
 def _secrets() -> dict[str, Path]:
     """The CA certificates of this machine, for builds behind a proxy that inspects TLS."""
-    bundle = os.environ.get("PXL_EXTRA_CA") or os.environ.get("SSL_CERT_FILE")
-    return {"extra_ca": Path(bundle)} if bundle and Path(bundle).is_file() else {}
+    bundle = extra_ca_bundle()
+    return {"extra_ca": bundle} if bundle else {}
 
 
 def _checked(pipeline: Pipeline) -> str:

@@ -13,6 +13,8 @@ from pxl_platform.running_jobs import running_jobs
 from pxl_platform.server import serve as serve_requests
 from pxl_toolbox.store.settings import local_platform_file
 
+LOCAL_PORT = 8000  # of the SDK's environment LOCAL
+
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -33,8 +35,9 @@ def serve(
     ensure_default_organization(services.database)
 
     def ready(url: str) -> None:
-        if folder.resolve() == default_folder().resolve():
-            # What stands in the login file is what clients use, and 8000 there is `localhost`.
+        # Clients on this machine find what LOCAL means to them: the platform of the default
+        # folder, or whichever has the port that LOCAL stands for.
+        if folder.resolve() == default_folder().resolve() or url.endswith(f":{LOCAL_PORT}"):
             write_login(services.database, local_platform_file(), host=_named(url))
         typer.echo(url)
 
