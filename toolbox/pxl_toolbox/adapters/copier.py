@@ -71,7 +71,7 @@ def copy(
         TemplateFailed: an answer is not valid, or the template is wrong.
     """
     with _speaking_for(template):
-        from copier import run_copy  # noqa: PLC0415
+        from copier import run_copy
 
         worker = run_copy(
             template.address,
@@ -88,7 +88,7 @@ def copy(
 def render_folder(source: Path, target: Path, answers: Mapping[str, Answer]) -> None:
     """Render a template that is not released yet: a plain folder, without a version."""
     with _speaking_for(Template(str(source), source)):
-        from copier import run_copy  # noqa: PLC0415
+        from copier import run_copy
 
         run_copy(str(source), target, dict(answers), defaults=True, overwrite=True, quiet=True)
 
@@ -112,7 +112,7 @@ def update(template: Template, project: Path, *, version: str | None = None) -> 
         TemplateFailed: the project is not in git, has uncommitted edits, or is newer.
     """
     with _speaking_for(template):
-        from copier import run_update  # noqa: PLC0415
+        from copier import run_update
 
         worker = run_update(
             project,
@@ -132,9 +132,9 @@ def _version(worker: Any) -> str:
 @contextmanager
 def _speaking_for(template: Template) -> Iterator[None]:
     """Let copier's git find the template, and turn what copier raises into our errors."""
-    from copier.errors import CopierError  # noqa: PLC0415
-    from plumbum import local  # noqa: PLC0415
-    from plumbum.commands.processes import (  # noqa: PLC0415
+    from copier.errors import CopierError
+    from plumbum import local
+    from plumbum.commands.processes import (
         CommandNotFound,
         ProcessExecutionError,
     )
