@@ -85,7 +85,9 @@ def test_inside_the_folder_the_name_may_be_left_out(member: User, tiny: Tiny) ->
 
 def test_an_interruption_leaves_nothing_running(member: User, tiny: Tiny, until: Until) -> None:
     tiny.write("sleep", "")
-    tiny.edit("pipeline.py", "import os", "import os\nopen('pid', 'w').write(str(os.getpid()))")
+    tiny.edit(
+        "pipeline.py", "from pathlib", "open('pid', 'w').write(str(os.getpid()))\nfrom pathlib"
+    )
     process = member.start("pxl-pipeline", "test", "tiny")
     pid_file = tiny.folder / "pid"
     until(lambda: pid_file.exists() and pid_file.read_text() != "", 20, "the pipeline")
