@@ -52,8 +52,8 @@ class Database:
         """Bring the tables to the newest form; alembic is imported only where there is work."""
         if self._revision() == HEAD:
             return
-        from alembic import command  # noqa: PLC0415  (a quarter of a second, on first start only)
-        from alembic.config import Config  # noqa: PLC0415
+        from alembic import command
+        from alembic.config import Config
 
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))

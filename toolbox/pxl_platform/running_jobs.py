@@ -22,9 +22,9 @@ def running_jobs(services: Services, folder: Path) -> Iterator[None]:
         yield
         return
     # Imported here: a platform without a runner needs neither the journal nor the engine.
-    from pxl_platform.job_store import DatabaseJobStore  # noqa: PLC0415
-    from pxl_platform.runner import JobRunner  # noqa: PLC0415
-    from pxl_toolbox.jobs.docker_executor import DockerExecutor  # noqa: PLC0415
+    from pxl_platform.job_store import DatabaseJobStore
+    from pxl_platform.runner import JobRunner
+    from pxl_toolbox.jobs.docker_executor import DockerExecutor
 
     executor = DockerExecutor(_owner(folder))
     runner = JobRunner(

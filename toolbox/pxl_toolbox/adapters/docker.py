@@ -177,6 +177,8 @@ class Docker:
                 manifest under that name than the one that was sent.
         """
         wanted = ImageReference.parse(reference)
+        if self.image(reference) is None:
+            raise ImageMissing(reference)
         with step(emit, "push", reference) as running:
             with speaking(f"push {reference}", missing=ImageMissing(reference)):
                 lines = self._api.push(wanted.name, tag=wanted.tag, stream=True, decode=True)

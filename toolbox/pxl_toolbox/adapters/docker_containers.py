@@ -27,7 +27,7 @@ _NANO = 1_000_000_000
 
 def host_config(api: APIClient, request: ContainerRequest) -> Any:
     """The engine's own form of the request's limits; an SDK type without a public name."""
-    from docker.types import DeviceRequest, LogConfig  # noqa: PLC0415  (as in docker_engine)
+    from docker.types import DeviceRequest, LogConfig
 
     gpus = [DeviceRequest(count=-1, capabilities=[["gpu"]])] if request.gpus else None
     return api.create_host_config(
@@ -86,7 +86,7 @@ def wait_for_end(api: APIClient, container_id: str, timeout_s: float | None) -> 
 
 def _wait_once(api: APIClient, container_id: str, limit_s: float) -> int | None:
     """Wait up to `limit_s`; None where it still runs."""
-    import requests  # noqa: PLC0415  (as in docker_engine)
+    import requests
 
     missing = ContainerMissing(container_id)
     with speaking(f"wait for the container {container_id}", missing=missing):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pxl_toolbox.adapters.docker_model import EngineDenied, EngineMissing, EngineRefused
+from pxl_toolbox.adapters.registry_credentials import docker_config
 from pxl_toolbox.core.errors import ToolboxError
 
 if TYPE_CHECKING:
     import requests
     from docker import APIClient
 
+_DEFAULT_SOCKET = "/var/run/docker.sock"
 _CONNECT_LIMIT_S = 2.5
 _REQUEST_LIMIT_S = 60
 _CONNECTIONS = 64  # each log that is followed holds one
@@ -28,6 +31,10 @@ def open_engine() -> APIClient:
         EngineMissing: nothing answered within 2.5 s.
         EngineDenied: the socket is not ours to use.
     """
+    _probe_socket()
+    # Here and not in the thread: on a slow disk the import alone may take longer than the limit.
+    import docker  # noqa: F401  (a quarter of a second, paid by who needs an engine)
+
     outcome: list[APIClient | Exception] = []
     # In a thread, since looking up a host's name knows no limit.
     attempt = threading.Thread(target=_attempt, args=(outcome,), daemon=True)
@@ -43,8 +50,33 @@ def open_engine() -> APIClient:
     raise EngineMissing(where(), _innermost(result)) from result
 
 
+def _probe_socket() -> None:
+    """Knock at a socket of this machine, which costs nothing, before the SDK is loaded."""
+    path = _socket_path()
+    if path is None:
+        return
+    with socket.socket(socket.AF_UNIX) as knock:
+        knock.settimeout(_CONNECT_LIMIT_S)
+        try:
+            knock.connect(path)
+        except PermissionError as error:
+            raise EngineDenied(where()) from error
+        except OSError as error:
+            raise EngineMissing(where(), error.strerror or str(error)) from error
+
+
+def _socket_path() -> str | None:
+    """The socket that is spoken to; None where the engine is elsewhere, or a context says it."""
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return host.removeprefix("unix://") if host.startswith("unix://") else None
+    if os.environ.get("DOCKER_CONTEXT") or docker_config().get("currentContext"):
+        return None
+    return _DEFAULT_SOCKET
+
+
 def _attempt(outcome: list[APIClient | Exception]) -> None:
-    import docker  # noqa: PLC0415  (a quarter of a second, paid by those who need an engine)
+    import docker
 
     try:
         api = docker.DockerClient.from_env(
@@ -61,7 +93,7 @@ def where() -> str:
     """The address that we look for an engine at, for messages."""
     host = os.environ.get("DOCKER_HOST")
     context = os.environ.get("DOCKER_CONTEXT")
-    return host or (f"the Docker context {context}" if context else "/var/run/docker.sock")
+    return host or (f"the Docker context {context}" if context else _DEFAULT_SOCKET)
 
 
 def _innermost(error: BaseException) -> str:
@@ -85,9 +117,9 @@ def speaking(
         missing: raised where the engine says that something is not there.
         conflict: raised where it says that something is in the way.
     """
-    import requests  # noqa: PLC0415  (as above)
-    import urllib3  # noqa: PLC0415
-    from docker.errors import APIError, DockerException  # noqa: PLC0415
+    import requests
+    import urllib3
+    from docker.errors import APIError, DockerException
 
     try:
         yield
@@ -116,8 +148,8 @@ def open_log(api: APIClient, container_id: str) -> EngineLog:
 
 
 def _raise_as_the_sdk_does(response: requests.Response) -> None:
-    import requests  # noqa: PLC0415  (as above)
-    from docker.errors import create_api_error_from_http_exception  # noqa: PLC0415
+    import requests
+    from docker.errors import create_api_error_from_http_exception
 
     try:
         response.raise_for_status()
@@ -132,7 +164,7 @@ class EngineLog:
         self._response = response
 
     def read(self, wanted: int) -> bytes:
-        import urllib3  # noqa: PLC0415  (as above)
+        import urllib3
 
         try:
             return bytes(self._response.raw.read(wanted))
@@ -141,7 +173,7 @@ class EngineLog:
             return b""
 
     def close(self) -> None:
-        from docker.types import CancellableStream  # noqa: PLC0415  (as above)
+        from docker.types import CancellableStream
 
         # The SDK knows where its HTTP client hides the socket; a plain close() would wait
         # for the reader. AttributeError: the stream ended by itself and has no socket.

@@ -36,7 +36,7 @@ def credentials_for(registry: str, runner: Runner) -> Credentials | None:
     Raises:
         ConfigError: Docker's config file is not JSON.
     """
-    config = _config()
+    config = docker_config()
     key = _DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
     helpers = config.get("credHelpers")
     helper = helpers.get(registry) if isinstance(helpers, dict) else None
@@ -48,7 +48,12 @@ def credentials_for(registry: str, runner: Runner) -> Credentials | None:
     return _from_auths(config.get("auths"), key)
 
 
-def _config() -> Mapping[str, object]:
+def docker_config() -> Mapping[str, object]:
+    """What Docker's config file of this user says; nothing where there is none.
+
+    Raises:
+        ConfigError: it is not JSON.
+    """
     folder = os.environ.get("DOCKER_CONFIG")
     path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
     try:

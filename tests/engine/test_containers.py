@@ -1,0 +1,235 @@
+"""Containers start as asked, tell what they wrote and how they ended, and go when removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pxl_toolbox.adapters.docker import (
+    Container,
+    ContainerExists,
+    ContainerMissing,
+    ContainerNotStarted,
+    ContainerRequest,
+    Docker,
+    EngineMissing,
+    ImageMissing,
+    StillRunning,
+    connect,
+)
+from pxl_toolbox.core.errors import ExitCode
+
+Make = Callable[..., str]
+Start = Callable[..., Container]
+
+
+@pytest.fixture
+def start(docker: Docker, name: str) -> Iterator[Start]:
+    """Starts a container of an image; all are removed at the end."""
+    started: list[str] = []
+
+    def run(image: str, **more: object) -> Container:
+        request = ContainerRequest(image=image, name=f"{name}-c{len(started)}", **more)  # type: ignore[arg-type]
+        started.append(request.name)
+        return docker.start(request)
+
+    yield run
+    for container in started:
+        docker.remove(container, force=True)
+
+
+def test_the_exit_code_and_both_streams_are_the_containers(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    container = start(shell_image("echo to out; echo to err >&2; exit 3"))
+
+    assert docker.wait(container.id, 20) == 3
+    assert sorted(docker.logs(container.id)) == ["to err", "to out"]
+    assert docker.container(container.id).exit_code == 3
+
+
+def test_a_log_is_followed_while_it_is_written(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    image = shell_image("echo first; while [ ! -e /go ]; do sleep 0.05; done; echo second")
+    container = start(image)
+    lines = docker.logs(container.id)
+
+    assert next(lines) == "first"
+    docker.put_files(container.id, "/", {"go": b""})
+    assert list(lines) == ["second"]
+
+
+def test_a_log_can_be_read_from_any_line_on(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    container = start(shell_image("echo a; echo b; echo c; printf 'd without an end'"))
+    docker.wait(container.id, 20)
+
+    assert list(docker.logs(container.id, skip=2)) == ["c", "d without an end"]
+    assert list(docker.logs(container.id, skip=4)) == []
+
+
+def test_long_lines_and_letters_of_several_bytes_arrive_whole(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    # The engine cuts lines into pieces of 16 KiB.
+    script = "head -c 40000 /dev/zero | tr '\\000' x; while read l; do echo $l; done < /text"
+    container = start(shell_image(script), files={"/text": ("€" * 5000 + "\nü\n").encode()})
+    docker.wait(container.id, 20)
+
+    assert list(docker.logs(container.id)) == ["x" * 40_000 + "€" * 5000, "ü"]
+
+
+def test_a_reading_ends_when_it_is_closed_from_another_thread(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    lines = docker.logs(start(shell_image("echo up; sleep 60")).id)
+    assert next(lines) == "up"
+    threading.Timer(0.2, lines.close).start()
+
+    began = time.monotonic()
+
+    assert list(lines) == []
+    assert time.monotonic() - began < 5
+
+
+def test_files_go_in_before_the_start_and_come_out_after_the_end(
+    docker: Docker, shell_image: Make, start: Start, tmp_path: Path
+) -> None:
+    image = shell_image("mkdir -p /out/sub; cat /in/deep/a > /out/sub/copy; echo $WORD > /out/word")
+    container = start(image, files={"/in/deep/a": b"bytes \x00\xff"}, environment={"WORD": "said"})
+    docker.wait(container.id, 20)
+
+    assert docker.get_file(container.id, "/out/sub/copy") == b"bytes \x00\xff"
+    assert docker.get_file(container.id, "/out/none") is None
+    assert docker.get_folder(container.id, "/out", tmp_path / "got")
+    assert (tmp_path / "got/word").read_text() == "said\n"
+    assert (tmp_path / "got/sub/copy").exists()
+    assert not docker.get_folder(container.id, "/nowhere", tmp_path / "not")
+
+
+def test_containers_are_found_by_all_their_labels(
+    docker: Docker, shell_image: Make, start: Start, name: str
+) -> None:
+    image = shell_image("exit 0")
+    one = start(image, labels={"of": name, "is": "one"})
+    two = start(image, labels={"of": name, "is": "two"})
+
+    assert {c.id for c in docker.containers({"of": name})} == {one.id, two.id}
+    assert [c.id for c in docker.containers({"of": name, "is": "two"})] == [two.id]
+
+
+def test_a_container_that_is_stopped_gets_its_grace_and_then_is_killed(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    polite = start(shell_image("trap 'echo bye; exit 5' TERM; while :; do sleep 0.05; done"))
+    deaf = start(shell_image("trap '' TERM; while :; do sleep 0.05; done"))
+    time.sleep(0.3)  # for both to set their traps; a signal before that ends nothing
+
+    docker.stop(polite.id, 10)
+    docker.stop(deaf.id, 1)
+
+    assert docker.wait(polite.id, 5) == 5
+    assert list(docker.logs(polite.id)) == ["bye"]
+    assert docker.wait(deaf.id, 5) == 137
+
+
+def test_a_wait_has_a_limit_and_leaves_the_container_alone(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    container = start(shell_image("sleep 60"))
+
+    with pytest.raises(StillRunning):
+        docker.wait(container.id, 0.5)
+
+    assert docker.container(container.id).running
+
+
+def test_limits_are_the_engines(docker: Docker, shell_image: Make, start: Start) -> None:
+    # 100 MB in a variable, where 30 MB are allowed.
+    image = shell_image("x=$(head -c 100000000 /dev/zero | tr '\\000' x); echo survived")
+
+    container = start(image, memory_bytes=30_000_000, cpus=1)
+
+    assert docker.wait(container.id, 20) != 0
+    assert docker.container(container.id).out_of_memory
+    assert "survived" not in list(docker.logs(container.id))
+
+
+def test_what_is_not_there_is_told_by_name(docker: Docker, start: Start, name: str) -> None:
+    with pytest.raises(ImageMissing, match=f"{name}-none"):
+        start(f"{name}-none:1")
+    with pytest.raises(ContainerMissing, match=f"{name}-none"):
+        docker.container(f"{name}-none")
+    with pytest.raises(ContainerMissing):
+        docker.wait(f"{name}-none", 5)
+    assert docker.image(f"{name}-none") is None
+    docker.stop(f"{name}-none", 1)
+    docker.remove(f"{name}-none", force=True)
+
+
+def test_a_container_that_cannot_start_is_not_left_behind(
+    docker: Docker, shell_image: Make, name: str
+) -> None:
+    request = ContainerRequest(
+        image=shell_image("exit 0"),
+        name=f"{name}-unstartable",
+        entrypoint=("/no/such/program",),
+        labels={"of": f"{name}-unstartable"},
+    )
+
+    with pytest.raises(ContainerNotStarted, match="/no/such/program"):
+        docker.start(request)
+
+    assert docker.containers({"of": f"{name}-unstartable"}) == ()
+
+
+def test_a_name_that_is_taken_is_a_conflict(
+    docker: Docker, shell_image: Make, start: Start
+) -> None:
+    image = shell_image("exit 0")
+    first = start(image)
+
+    with pytest.raises(ContainerExists, match=first.name):
+        docker.start(ContainerRequest(image=image, name=first.name))
+
+
+@pytest.mark.parametrize(
+    "address", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "tcp://192.0.2.1:2375"]
+)
+def test_where_no_engine_answers_it_is_said_within_three_seconds(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    began = time.monotonic()
+
+    with pytest.raises(EngineMissing, match=address) as caught:
+        connect()
+
+    assert time.monotonic() - began < 3
+    assert caught.value.exit_code is ExitCode.UNAVAILABLE
+    assert "pxl-toolbox engine start" in caught.value.hint
+
+
+def test_the_engine_tells_what_it_has(docker: Docker) -> None:
+    info = docker.info()
+
+    assert info.cpus == os.cpu_count()
+    assert info.memory_bytes > 100_000_000
+
+
+def test_importing_the_adapter_does_not_import_the_sdk() -> None:
+    script = (
+        "import pxl_toolbox.adapters.docker, pxl_toolbox.jobs.docker_executor, sys; "
+        "sys.exit(bool({'docker', 'requests', 'urllib3'} & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", script], timeout=20, check=False).returncode == 0
