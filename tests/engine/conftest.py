@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pxl_toolbox.adapters import registry as registries
-from pxl_toolbox.adapters.docker import BuildRequest, Docker, connect
+from pxl_toolbox.adapters.docker import BuildRequest, ContainerRequest, Docker, connect
 from pxl_toolbox.core.events import ignore
 
 _PROGRAMS = ("sh", "cat", "sleep", "mkdir", "head", "tr")
@@ -100,24 +100,20 @@ def shell_image(docker: Docker, shell_root: Path, name: str) -> Iterator[Callabl
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Host and port of a registry that runs for this session."""
-    folder = tmp_path_factory.mktemp("registry")
+def registry(docker: Docker, name: str) -> Iterator[str]:
+    """Host and port of a registry, served by the toolbox image on the engine's network."""
     host = f"127.0.0.1:{free_port()}"
-    config = folder / "config.yml"
-    config.write_text(
-        "version: 0.1\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
-        f"http: {{addr: {host}}}\n"
-        "log: {level: error}\n"
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["docker-registry", "serve", str(config)], stdout=log, stderr=subprocess.STDOUT
+    container = docker.start(
+        ContainerRequest(
+            image="pxl-toolbox:latest",
+            name=f"{name}-registry",
+            command=("registry",),
+            environment={"REGISTRY_HTTP_ADDR": host},
+            network="host",
         )
+    )
     try:
-        wait_until(lambda: registries.reachable(host), 15, f"the registry; see {folder / 'log'}")
+        wait_until(lambda: registries.reachable(host), 20, "the registry")
         yield host
     finally:
-        process.terminate()
-        process.wait(10)
+        docker.remove(container.id, force=True)

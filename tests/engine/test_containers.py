@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -58,12 +57,12 @@ def test_the_exit_code_and_both_streams_are_the_containers(
 def test_a_log_is_followed_while_it_is_written(
     docker: Docker, shell_image: Make, start: Start
 ) -> None:
-    image = shell_image("echo first; while [ ! -e /go ]; do sleep 0.05; done; echo second")
+    image = shell_image("trap 'echo second; exit' TERM; echo first; while :; do sleep 0.05; done")
     container = start(image)
     lines = docker.logs(container.id)
 
     assert next(lines) == "first"
-    docker.put_files(container.id, "/", {"go": b""})
+    docker.stop(container.id, 10)
     assert list(lines) == ["second"]
 
 
@@ -80,12 +79,12 @@ def test_a_log_can_be_read_from_any_line_on(
 def test_long_lines_and_letters_of_several_bytes_arrive_whole(
     docker: Docker, shell_image: Make, start: Start
 ) -> None:
-    # The engine cuts lines into pieces of 16 KiB.
-    script = "head -c 40000 /dev/zero | tr '\\000' x; while read l; do echo $l; done < /text"
+    # The engine cuts lines into pieces of 16 KiB, and its own log loses a letter that is cut.
+    script = "head -c 40000 /dev/zero | tr '\\000' x; echo; while read l; do echo $l; done < /text"
     container = start(shell_image(script), files={"/text": ("€" * 5000 + "\nü\n").encode()})
     docker.wait(container.id, 20)
 
-    assert list(docker.logs(container.id)) == ["x" * 40_000 + "€" * 5000, "ü"]
+    assert list(docker.logs(container.id)) == ["x" * 40_000, "€" * 5000, "ü"]
 
 
 def test_a_reading_ends_when_it_is_closed_from_another_thread(
@@ -101,19 +100,13 @@ def test_a_reading_ends_when_it_is_closed_from_another_thread(
     assert time.monotonic() - began < 5
 
 
-def test_files_go_in_before_the_start_and_come_out_after_the_end(
-    docker: Docker, shell_image: Make, start: Start, tmp_path: Path
-) -> None:
-    image = shell_image("mkdir -p /out/sub; cat /in/deep/a > /out/sub/copy; echo $WORD > /out/word")
-    container = start(image, files={"/in/deep/a": b"bytes \x00\xff"}, environment={"WORD": "said"})
+def test_files_go_in_before_the_start(docker: Docker, shell_image: Make, start: Start) -> None:
+    image = shell_image("cat /in/deep/a; cat /b; echo $WORD")
+    files = {"/in/deep/a": "bytes ü\n".encode(), "/b": b"more\n"}
+    container = start(image, files=files, environment={"WORD": "said"})
     docker.wait(container.id, 20)
 
-    assert docker.get_file(container.id, "/out/sub/copy") == b"bytes \x00\xff"
-    assert docker.get_file(container.id, "/out/none") is None
-    assert docker.get_folder(container.id, "/out", tmp_path / "got")
-    assert (tmp_path / "got/word").read_text() == "said\n"
-    assert (tmp_path / "got/sub/copy").exists()
-    assert not docker.get_folder(container.id, "/nowhere", tmp_path / "not")
+    assert list(docker.logs(container.id)) == ["bytes ü", "more", "said"]
 
 
 def test_containers_are_found_by_all_their_labels(

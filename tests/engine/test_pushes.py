@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import pytest
 
 from pxl_toolbox.adapters import registry as registries
 from pxl_toolbox.adapters.docker import (
+    BuildRequest,
     Docker,
     ImageMissing,
     PullRefused,
@@ -77,12 +79,17 @@ def serve() -> Iterator[Callable[[ThreadingHTTPServer], str]]:
 
 
 def test_a_push_gives_the_digest_that_the_registry_has(
-    docker: Docker, registry: str, shell_image: Make, name: str
+    docker: Docker, registry: str, tmp_path: Path, name: str
 ) -> None:
-    reference = shell_image("exit 0", f"{registry}/{name}/pushed:1")
+    reference = f"{registry}/{name}/pushed:1"
+    (tmp_path / "new").write_bytes(secrets.token_bytes(100_000))  # a layer that nobody has
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY new /\n")
+    request = BuildRequest(context=tmp_path, dockerfile=tmp_path / "Dockerfile", tags=(reference,))
+    docker.build(request, ignore)
     events: list[Event] = []
 
     digest = docker.push(reference, events.append)
+    docker.remove_image(reference, force=True)
 
     assert digest == registries.digest(reference)
     assert digest == registries.digest(f"{registry}/{name}/pushed@{digest}")
@@ -170,6 +177,58 @@ def test_a_name_that_the_registry_has_not_has_no_digest(registry: str) -> None:
 def test_a_registry_that_is_not_there_is_named() -> None:
     with pytest.raises(RegistryMissing, match=r"127\.0\.0\.1:1"):
         registries.digest("127.0.0.1:1/a/b:1")
+
+
+def test_the_labels_of_a_pushed_image_are_read_without_fetching_it(
+    docker: Docker, registry: str, shell_root: Path, tmp_path: Path, name: str
+) -> None:
+    reference = f"{registry}/{name}/labelled:1"
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY root/bin/cat /\n")
+    docker.build(
+        BuildRequest(
+            context=shell_root,
+            dockerfile=tmp_path / "Dockerfile",
+            tags=(reference,),
+            labels={"made.by": "a test", "with": 'a "quote", ü'},
+        ),
+        ignore,
+    )
+    docker.push(reference, ignore)
+    docker.remove_image(reference, force=True)
+
+    found = registries.labels(reference)
+
+    assert found == {"made.by": "a test", "with": 'a "quote", ü'}
+    assert docker.image(reference) is None
+
+
+def test_an_image_without_labels_has_none_of_them(
+    docker: Docker, registry: str, shell_image: Make, name: str
+) -> None:
+    reference = shell_image("exit 0", f"{registry}/{name}/bare:1")
+    docker.push(reference, ignore)
+
+    assert registries.labels(reference) == {}
+    assert registries.labels(f"{registry}/{name}/bare:2") is None
+
+
+def test_an_index_of_several_platforms_has_no_labels_of_its_own(
+    serve: Callable[[ThreadingHTTPServer], str],
+) -> None:
+    index = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    host = serve(answering(200, index, Docker_Content_Digest="sha256:" + "0" * 64))
+
+    assert registries.labels(f"{host}/a/b:1") == {}
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"config": {}}', b'{"config": 3}'])
+def test_a_manifest_that_is_none_is_an_error(
+    serve: Callable[[ThreadingHTTPServer], str], body: bytes
+) -> None:
+    host = serve(answering(200, body, Docker_Content_Digest="sha256:" + "0" * 64))
+
+    with pytest.raises(RegistryMissing, match="its manifest is not one"):
+        registries.labels(f"{host}/a/b:1")
 
 
 def test_a_server_that_is_no_registry_is_an_error(

@@ -118,20 +118,6 @@ def test_a_failed_step_keeps_its_reason_and_is_tried_again(tmp_path: Path) -> No
     assert (retried.number, retried.handle, retried.running) == (2, "", True)
 
 
-def test_planned_steps_are_pending_in_their_order_and_planning_twice_changes_nothing(
-    tmp_path: Path,
-) -> None:
-    with Journal(tmp_path / "j") as journal:
-        for _ in range(2):
-            journal.plan("t", [(step, "x") for step in STEPS])
-
-        records = journal.records("t")
-
-    assert [(record.step, record.state) for record in records] == [
-        (step, StepState.PENDING) for step in STEPS
-    ]
-
-
 def test_a_step_of_a_living_process_is_refused(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as mine, Journal(tmp_path / "j") as other:
         mine.begin(thing="t", step="push", input_hash="x")

@@ -1,19 +1,15 @@
 """The Docker engine: images, builds, pushes and containers. The only importer of its SDK.
 
 Importing this module imports no SDK, which takes a quarter of a second. No container gets
-a bind mount: files go in and out by the engine's archive API, so that an engine on another
-machine, or one without root, serves as well.
+a bind mount: files go in by the engine's archive API, so that an engine on another machine,
+or one without root, serves as well.
 """
 
 from __future__ import annotations
 
 import contextlib
-import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Self
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Self
 
 from pxl_toolbox.adapters import docker_build, registry
 from pxl_toolbox.adapters.docker_build import (
@@ -25,7 +21,6 @@ from pxl_toolbox.adapters.docker_build import (
 )
 from pxl_toolbox.adapters.docker_containers import (
     host_config,
-    only_file,
     packed,
     wait_for_end,
 )
@@ -331,15 +326,6 @@ class Docker:
         ):
             self._api.remove_container(container_id, v=True, force=force)
 
-    # Files
-
-    def put_files(
-        self, container_id: str, folder: str, files: Mapping[str, bytes], *, owner: int = 0
-    ) -> None:
-        """Write files below an absolute folder of the container; missing folders are made."""
-        base = PurePosixPath(folder)
-        self._put(container_id, {str(base / name): data for name, data in files.items()}, owner)
-
     def _put(self, container_id: str, files: Mapping[str, bytes], owner: int) -> None:
         if not files:
             return
@@ -347,36 +333,6 @@ class Docker:
             f"put files into the container {container_id}", missing=ContainerMissing(container_id)
         ):
             self._api.put_archive(container_id, "/", packed(files, owner))
-
-    def get_file(self, container_id: str, path: str) -> bytes | None:
-        """A file's bytes, or None where the container has no such file."""
-        with self._archive(container_id, path) as archive:
-            return None if archive is None else only_file(archive)
-
-    def get_folder(self, container_id: str, path: str, target: Path) -> bool:
-        """Copy what a folder of the container holds into `target`; False where there is none."""
-        with self._archive(container_id, f"{path.rstrip('/')}/.") as archive:
-            if archive is None:
-                return False
-            with tarfile.open(fileobj=archive) as tar:
-                tar.extractall(target, filter="data")
-        return True
-
-    @contextmanager
-    def _archive(self, container_id: str, path: str) -> Iterator[IO[bytes] | None]:
-        nothing = ContainerMissing(container_id)
-        with tempfile.TemporaryFile() as archive:
-            try:
-                with speaking(f"send {path} of the container {container_id}", missing=nothing):
-                    chunks, _stat = self._api.get_archive(container_id, path)
-                    for chunk in chunks:
-                        archive.write(chunk)
-            except ContainerMissing:
-                self.container(container_id)  # raises where it is the container that is missing
-                yield None
-                return
-            archive.seek(0)
-            yield archive
 
 
 def _pushed_digest(reference: str, transfer: Transfer) -> str:

@@ -1,4 +1,4 @@
-"""Containers in detail: what they may have, files in and out as archives, their end."""
+"""Containers in detail: what they may have, files in as an archive, their end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import tarfile
 import time
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from pxl_toolbox.adapters.docker_engine import speaking
 from pxl_toolbox.adapters.docker_model import (
@@ -53,14 +53,6 @@ def packed(files: Mapping[str, bytes], owner: int) -> bytes:
             member.uid = member.gid = owner
             tar.addfile(member, io.BytesIO(data))
     return archive.getvalue()
-
-
-def only_file(archive: IO[bytes]) -> bytes | None:
-    """The content of an archive's one file; None where it is not a file."""
-    with tarfile.open(fileobj=archive) as tar:
-        member = tar.next()
-        content = tar.extractfile(member) if member is not None else None
-        return None if content is None else content.read()
 
 
 def wait_for_end(api: APIClient, container_id: str, timeout_s: float | None) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -181,12 +181,6 @@ class Journal:
     def close(self) -> None:
         """What this journal left running may be taken over from now on."""
         self._owner.close()
-
-    def plan(self, thing: str, steps: Iterable[tuple[str, str]]) -> None:
-        """Note the steps (name, input hash) that are to come; one that is there stays."""
-        with self._transaction() as database:
-            for step, input_hash in steps:
-                _insert(database, thing, step, input_hash)
 
     @contextmanager
     def step(self, *, thing: str, step: str, input_hash: str) -> Iterator[Attempt]:
