@@ -45,6 +45,8 @@ class DatabaseJobStore:
                 secrets=(token,),
                 cpu=job.cpu,
                 gpu=job.gpu,
+                # The SDK asks for a GPU in every launch of a training, wanted or not.
+                gpu_optional=job.kind == "training",
             )
 
     def _pending(self) -> bool:

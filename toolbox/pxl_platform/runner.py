@@ -37,7 +37,8 @@ class JobOrder:
     """A job to run, as the store hands it out.
 
     `image` is the whole reference. `environment` is what the image is started with;
-    `secrets` are masked in the log. `cpu` and `gpu` are what the job asks for.
+    `secrets` are masked in the log. `cpu` and `gpu` are what the job asks for;
+    `gpu_optional` lets it run on the CPU where there is no GPU.
     """
 
     job_id: str
@@ -46,6 +47,7 @@ class JobOrder:
     secrets: tuple[str, ...]
     cpu: int
     gpu: int
+    gpu_optional: bool = False
 
 
 class JobStore(Protocol):
@@ -114,11 +116,6 @@ class JobRunner:
         self._thread: threading.Thread | None = None
         self._cpus: int | None = None
 
-    @property
-    def alive(self) -> bool:
-        """Whether jobs are being taken."""
-        return self._thread is not None and self._thread.is_alive()
-
     def start(self) -> None:
         """Take up the open jobs, then new ones.
 
@@ -132,10 +129,6 @@ class JobRunner:
         )
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look for work now: a job was launched."""
-        self._woken.set()
-
     def stop(self, timeout_s: float = 10.0) -> None:
         """End the runner's threads within `timeout_s` seconds; containers run on."""
         deadline = time.monotonic() + timeout_s
@@ -147,7 +140,7 @@ class JobRunner:
 
     def _run(self, journal: Journal) -> None:
         with journal:
-            self._sweep()
+            self._sweep(journal)
             for job_id in self._store.open_jobs():
                 self._spawn(job_id, journal, None)
             while not self._stopping.is_set():
@@ -156,9 +149,8 @@ class JobRunner:
                     self._woken.wait(self._poll_s)
             for thread in tuple(self._active.values()):
                 thread.join()
-        self._executor.close()
 
-    def _sweep(self) -> None:
+    def _sweep(self, journal: Journal) -> None:
         """Drop what is left of jobs that are over: we died between their end and this."""
         try:
             # In this order: what is claimed meanwhile is open before it has a container.
@@ -167,7 +159,8 @@ class JobRunner:
             for handle in leftovers:
                 if handle.job_id not in still_open:
                     self._executor.remove(handle)
-        except UnavailableError as error:
+                    journal.forget(handle.job_id)
+        except ToolboxError as error:
             _log.warning("ended jobs were not cleared away: %s", error.message)
 
     def _take_one(self, journal: Journal) -> bool:
@@ -207,8 +200,8 @@ class JobRunner:
     def _see_to(self, run: _JobRun, journal: Journal, order: JobOrder | None) -> None:
         try:
             run.whole(journal, order)
-        except (StepBusy, _Stopped):
-            pass  # another runner of this store is at it, or the next one will be
+        except _Stopped:
+            pass  # the next runner goes on with it
         except Exception as error:  # noqa: BLE001
             # The boundary of a thread: without this the job would be open for ever.
             _log.exception("job %s", run.job_id)
@@ -243,11 +236,22 @@ class _JobRun:
         self._ended_by_us = threading.Event()
 
     def whole(self, journal: Journal, order: JobOrder | None) -> None:
-        attempt = journal.begin(thing=self.job_id, step=_STEP, input_hash=self.job_id)
-        handle = self._found(attempt) if order is None else self._submitted(order, attempt)
-        if handle is not None:
-            self._to_its_end(handle)
+        attempt = self._begun(journal)
+        # Whoever was at it before us may have seen to its end.
+        if order is not None or self.job_id in self._store.open_jobs():
+            handle = self._found(attempt) if order is None else self._submitted(order, attempt)
+            if handle is not None:
+                self._to_its_end(handle)
         journal.forget(self.job_id)
+
+    def _begun(self, journal: Journal) -> Attempt:
+        """Take the job over, once an earlier runner of this store that still lives lets go."""
+        while True:
+            try:
+                return journal.begin(thing=self.job_id, step=_STEP, input_hash=self.job_id)
+            except StepBusy:
+                if self._stopping.wait(self._poll_s):
+                    raise _Stopped from None
 
     def finished(self, state: FinalState, exit_code: int | None, reason: str) -> None:
         self._store.finished(self.job_id, state=state, exit_code=exit_code, reason=reason)
@@ -263,6 +267,7 @@ class _JobRun:
             secrets=order.secrets,
             cpus=order.cpu,
             gpus=order.gpu,
+            gpu_optional=order.gpu_optional,
         )
         try:
             handle = self._executor.submit(request)

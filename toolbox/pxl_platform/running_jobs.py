@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +24,9 @@ def running_jobs(services: Services, folder: Path) -> Iterator[None]:
     from pxl_platform.job_store import DatabaseJobStore
     from pxl_platform.runner import JobRunner
     from pxl_toolbox.jobs.docker_executor import DockerExecutor
+    from pxl_toolbox.jobs.owners import instance_id
 
-    executor = DockerExecutor(_owner(folder))
+    executor = DockerExecutor(instance_id(folder))
     runner = JobRunner(
         DatabaseJobStore(services.database), executor, journal=folder / "jobs.sqlite3"
     )
@@ -36,8 +36,3 @@ def running_jobs(services: Services, folder: Path) -> Iterator[None]:
     finally:
         runner.stop(_STOP_S)
         executor.close()
-
-
-def _owner(folder: Path) -> str:
-    """A name by which this data folder finds its containers again, and only its own."""
-    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]

@@ -72,8 +72,11 @@ class DockerExecutor:
             return self._handle(earlier)
         if earlier is not None:  # made by a process that died before it could start it
             self._docker().remove(earlier.id, force=True)
-        cpus, notes = self._granted(request)
-        notes += self._fetched(request.image)
+        offers = self.offers()
+        _require_memory(request, offers)
+        gpus, gpu_notes = _granted_gpus(request, offers)
+        cpus, cpu_notes = _granted_cpus(request, offers)
+        notes = [*cpu_notes, *gpu_notes, *self._fetched(request.image)]
         started = self._docker().start(
             ContainerRequest(
                 image=request.image,
@@ -84,7 +87,7 @@ class DockerExecutor:
                 cpus=cpus,
                 memory_bytes=request.memory_bytes,
                 shm_bytes=request.shm_bytes,
-                gpus=request.gpus > 0,
+                gpus=gpus,
             )
         )
         return self._handle(started)
@@ -149,21 +152,6 @@ class DockerExecutor:
             _SECRETS_LABEL: json.dumps(secret),
         }
 
-    def _granted(self, request: JobRequest) -> tuple[int, list[str]]:
-        """How many cpus the job gets, and what its log has to say about it."""
-        offers = self.offers()
-        if request.gpus > 0 and not offers.gpus:
-            raise NotOffered(f"{request.gpus} GPU", "none that a container can be given")
-        if request.memory_bytes is not None and request.memory_bytes > offers.memory_bytes:
-            raise NotOffered(
-                f"{request.memory_bytes // _MIB} MiB of memory",
-                f"{offers.memory_bytes // _MIB} MiB",
-            )
-        if request.cpus > offers.cpus:
-            note = f"runner: {request.cpus} cpus are asked for, the engine has {offers.cpus}"
-            return offers.cpus, [f"{note}: the job gets {offers.cpus}"]
-        return max(1, request.cpus), []
-
     def _fetched(self, image: str) -> list[str]:
         """Have the registry's image; what the log has to say where it cannot be had."""
         try:
@@ -180,6 +168,31 @@ class DockerExecutor:
                 raise ImageUnavailable(image, error.why) from error
             return [f"runner: {error.message}; the image that the engine has is used"]
         return []
+
+
+def _require_memory(request: JobRequest, offers: Offers) -> None:
+    if request.memory_bytes is not None and request.memory_bytes > offers.memory_bytes:
+        raise NotOffered(
+            f"{request.memory_bytes // _MIB} MiB of memory", f"{offers.memory_bytes // _MIB} MiB"
+        )
+
+
+def _granted_cpus(request: JobRequest, offers: Offers) -> tuple[int, list[str]]:
+    """How many cpus the job gets, and what its log has to say about it."""
+    if request.cpus <= offers.cpus:
+        return max(1, request.cpus), []
+    note = f"runner: {request.cpus} cpus are asked for, the engine has {offers.cpus}"
+    return offers.cpus, [f"{note}: the job gets {offers.cpus}"]
+
+
+def _granted_gpus(request: JobRequest, offers: Offers) -> tuple[bool, list[str]]:
+    """Whether the job gets the GPUs, and what its log has to say about it."""
+    if request.gpus == 0 or offers.gpus:
+        return request.gpus > 0, []
+    if not request.gpu_optional:
+        raise NotOffered(f"{request.gpus} GPU", "none that a container can be given")
+    note = f"runner: {request.gpus} GPU asked for, the engine has none: the job runs on the CPU"
+    return False, [note]
 
 
 class _JobLines:

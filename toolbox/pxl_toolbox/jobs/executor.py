@@ -25,8 +25,8 @@ class JobRequest:
 
     `job_id` is unique among the owner's jobs. `memory_bytes` and `shm_bytes` of None leave
     it to the executor. `cpus` above what it has are cut to what it has; memory or a GPU
-    that it has not is refused. `secrets` are values of the environment that the job's
-    log never shows.
+    that it has not is refused, but for a `gpu_optional` job, which then runs on the CPU.
+    `secrets` are values of the environment that the job's log never shows.
     """
 
     job_id: str
@@ -35,6 +35,7 @@ class JobRequest:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     cpus: int = 1
     gpus: int = 0
+    gpu_optional: bool = False
     memory_bytes: int | None = None
     shm_bytes: int | None = None
 
