@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from pxl_toolbox.core.errors import NotFoundError, ToolboxError, UnavailableError
+from pxl_toolbox.adapters.files import locked
+from pxl_toolbox.core.errors import ConflictError, NotFoundError, ToolboxError, UnavailableError
 from pxl_toolbox.core.faults import fault_point
 from pxl_toolbox.jobs.executor import (
     Executor,
@@ -19,7 +21,7 @@ from pxl_toolbox.jobs.executor import (
     JobRequest,
     JobState,
 )
-from pxl_toolbox.jobs.journal import Attempt, Journal, StepBusy
+from pxl_toolbox.jobs.journal import Attempt, Journal
 from pxl_toolbox.jobs.log_pump import LogPump
 
 _STEP = "run"
@@ -94,7 +96,7 @@ class JobRunner:
     Jobs outlive it: `stop` leaves their containers running, and the next runner of the same
     store and executor goes on where this one was, without a line lost or doubled. The store
     says which jobs are open and how many lines of their log it has; the executor says what
-    became of them.
+    became of them. Of several runners of one journal, one works and the others wait.
 
     Args:
         store: the jobs.
@@ -139,16 +141,31 @@ class JobRunner:
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self, journal: Journal) -> None:
-        with journal:
-            self._sweep(journal)
-            for job_id in self._store.open_jobs():
-                self._spawn(job_id, journal, None)
-            while not self._stopping.is_set():
-                self._woken.clear()
-                if not self._take_one(journal):
-                    self._woken.wait(self._poll_s)
-            for thread in tuple(self._active.values()):
-                thread.join()
+        with journal, contextlib.ExitStack() as held:
+            while not self._is_the_only_one(held):
+                if self._stopping.wait(self._poll_s):
+                    return
+            self._work(journal)
+
+    def _is_the_only_one(self, held: contextlib.ExitStack) -> bool:
+        """Whether no other runner of this store lives; one that is stopping has a moment yet."""
+        lock = self._journal_path.with_name(f"{self._journal_path.name}.runner")
+        try:
+            held.enter_context(locked(lock))
+        except ConflictError:
+            return False
+        return True
+
+    def _work(self, journal: Journal) -> None:
+        self._sweep(journal)
+        for job_id in self._store.open_jobs():
+            self._spawn(job_id, journal, None)
+        while not self._stopping.is_set():
+            self._woken.clear()
+            if not self._take_one(journal):
+                self._woken.wait(self._poll_s)
+        for thread in tuple(self._active.values()):
+            thread.join()
 
     def _sweep(self, journal: Journal) -> None:
         """Drop what is left of jobs that are over: we died between their end and this."""
@@ -236,22 +253,11 @@ class _JobRun:
         self._ended_by_us = threading.Event()
 
     def whole(self, journal: Journal, order: JobOrder | None) -> None:
-        attempt = self._begun(journal)
-        # Whoever was at it before us may have seen to its end.
-        if order is not None or self.job_id in self._store.open_jobs():
-            handle = self._found(attempt) if order is None else self._submitted(order, attempt)
-            if handle is not None:
-                self._to_its_end(handle)
+        attempt = journal.begin(thing=self.job_id, step=_STEP, input_hash=self.job_id)
+        handle = self._found(attempt) if order is None else self._submitted(order, attempt)
+        if handle is not None:
+            self._to_its_end(handle)
         journal.forget(self.job_id)
-
-    def _begun(self, journal: Journal) -> Attempt:
-        """Take the job over, once an earlier runner of this store that still lives lets go."""
-        while True:
-            try:
-                return journal.begin(thing=self.job_id, step=_STEP, input_hash=self.job_id)
-            except StepBusy:
-                if self._stopping.wait(self._poll_s):
-                    raise _Stopped from None
 
     def finished(self, state: FinalState, exit_code: int | None, reason: str) -> None:
         self._store.finished(self.job_id, state=state, exit_code=exit_code, reason=reason)
