@@ -100,6 +100,12 @@ def shell_image(docker: Docker, shell_root: Path, name: str) -> Iterator[Callabl
 
 
 @pytest.fixture(scope="session")
+def job_image(shell_image: Callable[..., str]) -> str:
+    """An image whose entry point runs what the variable SCRIPT holds."""
+    return shell_image('eval "$SCRIPT"')
+
+
+@pytest.fixture(scope="session")
 def registry(docker: Docker, name: str) -> Iterator[str]:
     """Host and port of a registry, served by the toolbox image on the engine's network."""
     host = f"127.0.0.1:{free_port()}"

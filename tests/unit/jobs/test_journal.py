@@ -223,6 +223,24 @@ def test_a_file_that_is_no_journal_is_left_alone_and_named(tmp_path: Path) -> No
     assert path.read_bytes().startswith(b"these are not")
 
 
+@pytest.mark.parametrize("kept", [50, 4096, 20_000])
+def test_a_journal_that_was_cut_off_is_named_and_not_taken_for_an_empty_one(
+    tmp_path: Path, kept: int
+) -> None:
+    path = tmp_path / "j"
+    with Journal(path) as journal:
+        for number in range(100):
+            with journal.step(thing="t", step=f"s{number}", input_hash="x" * 400):
+                pass
+    path.write_bytes(path.read_bytes()[:kept])
+
+    with pytest.raises(JournalBroken, match=str(path)) as caught:
+        Journal(path)
+
+    assert "steps are then done again" in caught.value.hint
+    assert path.stat().st_size == kept
+
+
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "j").close()
     database = sqlite3.connect(tmp_path / "j")
