@@ -44,7 +44,8 @@ def processed_version(client: picsellia.Client, name: str, folder: Path) -> str:
     """Check that the version `name` of the photographs is half as large, blurred, and boxed."""
     source = client.get_dataset_version_by_id(PHOTOS_ID)
     made = client.get_dataset_by_id(source.origin_id).get_version(version=name)
-    before = _download(source, folder / "before")
+    # cv-engine names what it downloads by the asset's id, and the new images keep that name.
+    before = _download(source, folder / "before", by_id=True)
     after = _download(made, folder / name)
     _require(set(before.images) == set(after.images), f"images {sorted(after.images)}")
     ratios = []
@@ -87,11 +88,14 @@ def save_model_and_confusion(
     (folder / "confusion.json").write_text(json.dumps(found.get_log("test/confusion").data))
 
 
-def _download(version: picsellia.DatasetVersion, folder: Path) -> Downloaded:
+def _download(
+    version: picsellia.DatasetVersion, folder: Path, *, by_id: bool = False
+) -> Downloaded:
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        version.list_assets().download(str(folder / "images"))
-        path = version.export_annotation_file(AnnotationFileType.COCO, str(folder))
+        version.list_assets().download(str(folder / "images"), use_id=by_id)
+        key = "ASSET_ID" if by_id else "FILENAME"
+        path = version.export_annotation_file(AnnotationFileType.COCO, str(folder), export_key=key)
         coco = COCO(path)
     shutil.move(path, folder / "coco.json")
     rows: dict[str, list[Box]] = {}

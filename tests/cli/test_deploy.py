@@ -72,7 +72,7 @@ def test_a_smoke_test_runs_the_images_own_entry_point(
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["container_exit_code"] == 0
-    assert "run | arguments --config-file /tmp/pxl-run/run_config.toml --mode local" in done.stderr
+    assert "run | arguments --config-file /tmp/pxl-run.toml --mode local" in done.stderr
     assert platform.token not in done.stdout + done.stderr
     assert left(docker, name_of(image)) == 0
 

@@ -28,7 +28,9 @@ RUNTIME = Path(__file__).parents[1] / "runtime"
 _RUN_LIMIT_S = 24 * 3600.0
 _TAIL_LINES = 20
 _SHM_BYTES = 8 * 1024**3  # what the platform gives, and loaders of images need
-_IN_CONTAINER = "/tmp/pxl-run"  # noqa: S108  (in the container's own file system)
+# In the container's own file system. The pipeline makes the folder, as whatever user it is.
+_WORK_IN_CONTAINER = "/tmp/pxl-run"  # noqa: S108
+_CONFIG_IN_CONTAINER = "/tmp/pxl-run.toml"  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class LocalRun:
                 hint="install the NVIDIA container toolkit, or leave --use-gpu out",
             )
         name = image.name_for(self.pipeline, self.context)
-        prepared = self._prepare(working_dir=_IN_CONTAINER)
+        prepared = self._prepare(working_dir=_WORK_IN_CONTAINER)
         built = image.build(
             self.pipeline,
             tags=(f"{name}:smoke-test",),
@@ -141,13 +143,12 @@ class LocalRun:
     ) -> RunReport:
         from pxl_toolbox.adapters.docker import ContainerRequest
 
-        config = f"{_IN_CONTAINER}/run_config.toml"
         began = time.monotonic()
         container = docker.start(
             ContainerRequest(
                 image=image_id,
                 name=f"pxl-smoke-{secrets.token_hex(6)}",
-                command=("--config-file", config, "--mode", "local"),
+                command=("--config-file", _CONFIG_IN_CONTAINER, "--mode", "local"),
                 environment={
                     key: value
                     for key, value in self._variables(prepared).items()
@@ -157,7 +158,7 @@ class LocalRun:
                 network=image.network_for(self.context),
                 shm_bytes=_SHM_BYTES,
                 gpus=gpus,
-                files={config: prepared.config_path.read_bytes()},
+                files={_CONFIG_IN_CONTAINER: prepared.config_path.read_bytes()},
                 files_owner=1000,
             )
         )
