@@ -68,10 +68,10 @@ def processed_version(client: picsellia.Client, name: str, folder: Path) -> str:
 def trained_experiment(client: picsellia.Client, project: str, experiment: str) -> str:
     """Check the accuracy and the loss curve of a training."""
     found = client.get_project(project).get_experiment(name=experiment)
-    accuracy = float(found.get_log("test/accuracy").data["value"])
-    majority = float(found.get_log("test/majority").data["value"])
+    accuracy = float(found.get_log("test/accuracy").data)
+    majority = float(found.get_log("test/majority").data)
     _require(accuracy >= majority + 0.2, f"accuracy {accuracy:.2f}, majority {majority:.2f}")
-    losses = found.get_log("train/loss").data["values"]
+    losses = found.get_log("train/loss").data
     _require(len(losses) >= 3, f"{len(losses)} points of loss")
     _require(losses[-1] < losses[0], f"the loss does not fall: {losses}")
     return f"accuracy {accuracy:.2f}, majority {majority:.2f}, loss {losses}"
