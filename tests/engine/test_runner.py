@@ -307,13 +307,15 @@ def test_the_image_that_the_registry_has_is_run_and_not_an_older_one_of_that_nam
     docker: Docker, store: MemoryStore, shell_image: Make, registry: str, name: str, ended: Ended
 ) -> None:
     reference = f"{registry}/{name}/moved:1"
-    shell_image("echo from the registry", reference)
+    docker.tag(shell_image("echo from the registry"), reference)
     docker.push(reference, ignore)
-    shell_image("echo from the engine", reference)
-
+    docker.tag(shell_image("echo from the engine"), reference)
     job_id = store.add(reference)
 
-    assert ended(job_id)[0] == "SUCCEEDED"
+    end = ended(job_id)
+
+    docker.remove_image(reference, force=True)
+    assert end == ("SUCCEEDED", 0, "")
     assert store.logs[job_id] == ["from the registry"]
 
 
