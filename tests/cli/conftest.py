@@ -255,7 +255,7 @@ def registry() -> Iterator[str]:
     """Host and port of a registry, served by the toolbox image on the engine's network."""
     host = f"127.0.0.1:{free_port()}"
     name = f"pxl-test-registry-{os.getpid()}"
-    start = ["docker", "run", "--rm", "--detach", "--name", name, "--network", "host"]
+    start = ["run", "--rm", "--detach", "--name", name, "--network", "host"]
     variables = ["--env", f"REGISTRY_HTTP_ADDR={host}"]
     _docker(*start, *variables, "pxl-toolbox:latest", "registry")
     try:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pxl_pipeline.api import environment, image
 from pxl_pipeline.api.declarations import Declarations
-from pxl_pipeline.api.pipeline import Pipeline
+from pxl_pipeline.api.pipeline import Pipeline, load
 from pxl_pipeline.api.platform import Identity, Platform
 from pxl_pipeline.api.registration import (
     Difference,
@@ -114,19 +114,25 @@ class Deployment:
             locked(lock, wait_s=_OTHER_DEPLOY_WAIT_S),
             Journal(state_folder() / "deploys" / "journal.sqlite") as journal,
         ):
-            identity = Platform.of(self.context).identify(self.context.organization)
-            declared = environment.declared(self.pipeline, runner=self.runner, emit=self.emit)
-            key = self._key()
-            if resume:
-                self._require_unfinished(journal, key)
-            plan = self._plan(journal, key, declared, identity, choose_bump)
-            if plan.up_to_date or dry_run:
-                state: Literal["up to date", "planned"] = (
-                    "up to date" if plan.up_to_date else "planned"
-                )
-                return DeployReport(state=state, plan=plan, digest=None)
-            digest = self._carry_out(journal, plan, identity)
-            return DeployReport(state="deployed", plan=plan, digest=digest)
+            # Another deploy may have written config.toml while we waited for it.
+            fresh = replace(self, pipeline=load(self.pipeline.folder))
+            return fresh._deploy(journal, choose_bump, resume=resume, dry_run=dry_run)
+
+    def _deploy(
+        self, journal: Journal, choose_bump: ChooseBump, *, resume: bool, dry_run: bool
+    ) -> DeployReport:
+        identity = Platform.of(self.context).identify(self.context.organization)
+        declared = environment.declared(self.pipeline, runner=self.runner, emit=self.emit)
+        key = self._key()
+        if resume:
+            self._require_unfinished(journal, key)
+        plan = self._plan(journal, key, declared, identity, choose_bump)
+        if plan.up_to_date:
+            return DeployReport(state="up to date", plan=plan, digest=None)
+        if dry_run:
+            return DeployReport(state="planned", plan=plan, digest=None)
+        digest = self._carry_out(journal, plan, identity)
+        return DeployReport(state="deployed", plan=plan, digest=digest)
 
     def _key(self) -> str:
         base_ids = {}

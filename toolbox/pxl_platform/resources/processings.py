@@ -113,6 +113,13 @@ def update_processing(call: Call) -> View:
         processing.default_cpu = body.integer("default_cpu")
     if body.given("default_gpu"):
         processing.default_gpu = body.integer("default_gpu")
+    # The SDK sends none of these; a deploy that makes a processing what it should be does.
+    if body.has("docker_flags"):
+        processing.docker_flags = body.optional_list("docker_flags")
+    if body.given("type"):
+        processing.type = body.choice("type", PROCESSING_TYPES)
+    if body.given("target"):
+        processing.target = body.choice("target", PROCESSING_TARGETS)
     return processing_view(processing)
 
 
