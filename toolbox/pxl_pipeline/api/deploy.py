@@ -116,7 +116,9 @@ class Deployment:
         ):
             # Another deploy may have written config.toml while we waited for it.
             fresh = replace(self, pipeline=load(self.pipeline.folder))
-            return fresh._deploy(journal, choose_bump, resume=resume, dry_run=dry_run)
+            return fresh._deploy(  # noqa: SLF001  (ourselves, with what stands there now)
+                journal, choose_bump, resume=resume, dry_run=dry_run
+            )
 
     def _deploy(
         self, journal: Journal, choose_bump: ChooseBump, *, resume: bool, dry_run: bool
