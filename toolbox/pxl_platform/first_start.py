@@ -17,7 +17,7 @@ from pxl_platform.platform import (
 )
 from pxl_toolbox.adapters.files import write_atomically
 
-_TOKEN_NAME = "first start"  # noqa: S105  (a name, not a token)
+_TOKEN_NAME = "local"  # noqa: S105  (a name, not a token; clients show it as the user)
 
 
 def ensure_default_organization(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pxl_platform.resources import (
     assets,
+    copying,
     data,
     datasets,
     drawings,
@@ -37,6 +38,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     *drawings.ROUTES,
     *exports.ROUTES,
     *shapes.ROUTES,
+    *copying.ROUTES,
     *processings.ROUTES,
     *models.ROUTES,
     *projects.ROUTES,

@@ -232,6 +232,12 @@ def get_data_link(call: Call) -> View:
     return {"presigned_url": presigned_url(call, call.at(Data).object_name)}
 
 
+def list_projections(call: Call) -> View:
+    """A local platform computes no projections, so every datum has none."""
+    call.at(Data)
+    return {"items": [], "count": 0, "next_cursor": None}
+
+
 def update_data(call: Call) -> View:
     data, body = call.at(Data), call.body
     if body.has("metadata"):
@@ -325,6 +331,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", f"{_LAKE}/data/bulk", update_many_data),
     reads("GET", "/api/data/{data}", get_data),
     reads("GET", "/api/data/{data}/presigned-url", get_data_link),
+    reads("GET", "/api/data/{data}/projections", list_projections),
     Route("PATCH", "/api/data/{data}", update_data),
     Route("PATCH", "/api/data/{data}/custom-metadata", update_data),
     Route("DELETE", "/api/data/{data}", delete_data),

@@ -166,7 +166,7 @@ def find_on_asset(call: Call) -> View:
     rows = _on_asset(call)
     if not rows:
         raise NotFound("there is no annotation on this asset")
-    return annotation_view(rows[0])
+    return annotation_view(rows[-1])  # the last one made, as the SDK promises
 
 
 def get_annotation(call: Call) -> View:

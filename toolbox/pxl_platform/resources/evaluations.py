@@ -34,9 +34,7 @@ def add_evaluations(call: Call) -> View:
         raise BadRequest(f"`evaluations` has to hold 1 to {_MOST} evaluations")
     assets = {asset.id: asset for asset in call.owned(Asset, list(sent))}
     labels = _labels(call, {asset.dataset_version_id for asset in assets.values()})
-    shapes = {
-        asset_id: _shapes(part, labels, assets[asset_id]) for asset_id, part in sent.items()
-    }
+    shapes = {asset_id: _shapes(part, labels, assets[asset_id]) for asset_id, part in sent.items()}
     there = _there(call, experiment, list(sent))
     if mode == "REPLACE":
         ids = [row.id for row in there.values()]
@@ -47,9 +45,7 @@ def add_evaluations(call: Call) -> View:
     return {}
 
 
-def _there(
-    call: Call, experiment: Experiment, asset_ids: Sequence[str]
-) -> dict[str, Evaluation]:
+def _there(call: Call, experiment: Experiment, asset_ids: Sequence[str]) -> dict[str, Evaluation]:
     rows = call.session.scalars(
         select(Evaluation).where(
             Evaluation.experiment_id == experiment.id, Evaluation.asset_id.in_(asset_ids)

@@ -21,18 +21,22 @@ from pxl_platform.models import (
     Project,
 )
 from pxl_platform.paging import page
+from pxl_platform.resources.bases import (
+    LABELMAP,
+    PARAMETERS,
+    go_on_from,
+    put_table,
+    start_from,
+)
 from pxl_platform.resources.datasets import version_view as dataset_version_view
 from pxl_platform.resources.datasets import version_views as dataset_version_views
 from pxl_platform.resources.jobs import append_client_lines
-from pxl_platform.resources.logs import log_named, put_log
-from pxl_platform.resources.models import files_of, new_model, new_version, version_view
+from pxl_platform.resources.logs import log_named
+from pxl_platform.resources.models import new_model, new_version, version_view
 from pxl_platform.resources.tasks import done_task
 from pxl_platform.routing import Call, Route, reads
 
 View = dict[str, object]
-
-PARAMETERS = "parameters"  # the name of the log in which a training finds its parameters
-LABELMAP = "labelmap"
 
 _ORDERS = {
     "name": Experiment.name,
@@ -56,9 +60,7 @@ def experiment_view(experiment: Experiment) -> View:
 
 
 def _named(project_id: str, name: str | None) -> Select[Experiment]:
-    return select(Experiment).where(
-        Experiment.project_id == project_id, Experiment.name == name
-    )
+    return select(Experiment).where(Experiment.project_id == project_id, Experiment.name == name)
 
 
 def create_experiment(call: Call) -> View:
@@ -75,13 +77,13 @@ def create_experiment(call: Call) -> View:
     )
     call.session.add(experiment)
     call.session.flush()
-    if (base := body.optional_uuid("base_experiment_id")) is not None:
-        experiment.base_experiment_id = call.own(Experiment, base).id
-    if (version_id := body.optional_uuid("base_model_version_id")) is not None:
-        version = call.own(ModelVersion, version_id)
-        _start_from(call, experiment, version, parameters=True, files=True)
+    # In this order: what is given goes before the base experiment, and that before the model.
     if (parameters := body.optional_object(PARAMETERS)) is not None:
-        _add_parameters(call, experiment, parameters)
+        put_table(call, experiment, PARAMETERS, parameters)
+    if (base := body.optional_uuid("base_experiment_id")) is not None:
+        go_on_from(call, experiment, call.own(Experiment, base))
+    if (version_id := body.optional_uuid("base_model_version_id")) is not None:
+        start_from(call, experiment, call.own(ModelVersion, version_id), Body({}))
     return experiment_view(experiment)
 
 
@@ -146,60 +148,15 @@ def delete_experiment(call: Call) -> None:
 
 def set_base_experiment(call: Call) -> View:
     experiment = call.at(Experiment)
-    experiment.base_experiment_id = call.own(
-        Experiment, call.body.uuid("base_experiment_id")
-    ).id
+    go_on_from(call, experiment, call.own(Experiment, call.body.uuid("base_experiment_id")))
     return {}
 
 
 def set_base_model(call: Call) -> View:
-    """Start from a model version: a training then finds its parameters and files here.
-
-    Both are taken where the client does not say no: the clients' launch command sends null.
-    """
-    experiment, body = call.at(Experiment), call.body
-    version = call.own(ModelVersion, body.uuid("model_version_id"))
-    _start_from(
-        call,
-        experiment,
-        version,
-        parameters=body.flag("attach_base_parameters", default=True),
-        files=body.flag("attach_model_files", default=True),
-    )
+    experiment = call.at(Experiment)
+    version = call.own(ModelVersion, call.body.uuid("model_version_id"))
+    start_from(call, experiment, version, call.body)
     return {}
-
-
-def _start_from(
-    call: Call, experiment: Experiment, version: ModelVersion, *, parameters: bool, files: bool
-) -> None:
-    experiment.base_model_version_id = version.id
-    if parameters:
-        _add_parameters(call, experiment, version.parameters)
-    if files:
-        for file in files_of(call, version):
-            _put_artifact(call, experiment, file)
-
-
-def _add_parameters(call: Call, experiment: Experiment, parameters: dict[str, Any]) -> None:
-    there = log_named(call, experiment, PARAMETERS)
-    earlier = there.data["value"] if there is not None else {}
-    merged = {**(earlier if isinstance(earlier, dict) else {}), **parameters}
-    put_log(call, experiment, Body({"name": PARAMETERS, "type": "TABLE", "data": merged}))
-
-
-def _put_artifact(call: Call, experiment: Experiment, file: ModelFile) -> None:
-    """The file as an artifact: the same object under the same name."""
-    there = call.session.scalar(
-        select(Artifact).where(
-            Artifact.experiment_id == experiment.id, Artifact.name == file.name
-        )
-    )
-    artifact = there or Artifact(
-        organization_id=experiment.organization_id, experiment_id=experiment.id, name=file.name
-    )
-    artifact.filename, artifact.object_name = file.filename, file.object_name
-    artifact.large = file.large
-    call.session.add(artifact)
 
 
 def attach_dataset(call: Call) -> View:

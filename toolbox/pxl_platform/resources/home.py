@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pxl_platform.errors import NotFound
-from pxl_platform.models import Organization
+from pxl_platform.models import Dataset, Organization
 from pxl_platform.routing import Call, Route, reads
 
 SDK_VERSION = "6.37.0"  # the SDK warns its user when this is newer than itself
@@ -35,6 +35,11 @@ def list_users(call: Call) -> object:
     return {"users": [user for user in users if wanted in {None, user["username"]}]}
 
 
+def list_dataset_users(call: Call) -> object:
+    call.at(Dataset)
+    return list_users(call)
+
+
 def _view(organization: Organization) -> dict[str, object]:
     return {
         "id": organization.id,
@@ -49,4 +54,5 @@ ROUTES: tuple[Route, ...] = (
     reads("GET", "/api/organizations/find", find_organization),
     reads("GET", "/api/organization/{organization}", get_organization),
     reads("GET", "/api/access/organization/{organization}/users", list_users),
+    reads("GET", "/api/access/dataset/{dataset}/users", list_dataset_users),
 )

@@ -113,9 +113,7 @@ def list_log_ids(call: Call) -> object:
 def delete_logs(call: Call) -> None:
     experiment = call.at(Experiment)
     call.session.execute(
-        delete(Log).where(
-            Log.experiment_id == experiment.id, Log.id.in_(call.body.uuids("ids"))
-        )
+        delete(Log).where(Log.experiment_id == experiment.id, Log.id.in_(call.body.uuids("ids")))
     )
 
 
@@ -160,9 +158,7 @@ def _artifact_view(call: Call, artifact: Artifact) -> View:
 
 
 def _artifact_named(experiment_id: str, name: str | None) -> Select[Artifact]:
-    return select(Artifact).where(
-        Artifact.experiment_id == experiment_id, Artifact.name == name
-    )
+    return select(Artifact).where(Artifact.experiment_id == experiment_id, Artifact.name == name)
 
 
 def create_artifact(call: Call) -> View:

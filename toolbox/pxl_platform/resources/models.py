@@ -193,9 +193,7 @@ def new_version(call: Call, model: Model, body: Body) -> ModelVersion:
 
 
 def _named(model: Model, name: str) -> Select[ModelVersion]:
-    return select(ModelVersion).where(
-        ModelVersion.model_id == model.id, ModelVersion.name == name
-    )
+    return select(ModelVersion).where(ModelVersion.model_id == model.id, ModelVersion.name == name)
 
 
 def _change(version: ModelVersion, body: Body) -> None:
@@ -300,9 +298,7 @@ def get_context(call: Call) -> View:
 
 def files_of(call: Call, version: ModelVersion) -> Sequence[ModelFile]:
     return call.session.scalars(
-        select(ModelFile)
-        .where(ModelFile.model_version_id == version.id)
-        .order_by(ModelFile.seq)
+        select(ModelFile).where(ModelFile.model_version_id == version.id).order_by(ModelFile.seq)
     ).all()
 
 
@@ -312,9 +308,7 @@ def list_files(call: Call) -> View:
 
 
 def _file_named(version: ModelVersion, name: str | None) -> Select[ModelFile]:
-    return select(ModelFile).where(
-        ModelFile.model_version_id == version.id, ModelFile.name == name
-    )
+    return select(ModelFile).where(ModelFile.model_version_id == version.id, ModelFile.name == name)
 
 
 def find_file(call: Call) -> View:

@@ -27,9 +27,7 @@ def _view(project: Project) -> View:
 
 def _named(call: Call, name: str | None) -> Project | None:
     return call.session.scalar(
-        select(Project).where(
-            Project.organization_id == call.organization.id, Project.name == name
-        )
+        select(Project).where(Project.organization_id == call.organization.id, Project.name == name)
     )
 
 
