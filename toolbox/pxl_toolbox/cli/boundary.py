@@ -39,6 +39,12 @@ def run(app: Callable[[], object]) -> NoReturn:
         # The reader of our output is gone (`pxl-pipeline … | head`): not worth a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(ExitCode.FAILED)
+    except ModuleNotFoundError as error:
+        _say(
+            f"the package {error.name} is not installed",
+            "uv pip install 'pxl-toolbox[all]': the small installation leaves servers out",
+        )
+        _leave(ExitCode.UNAVAILABLE)
     except Exception as error:  # noqa: BLE001  (the boundary is the one place that may)
         report = _write_report(error)
         _say(
