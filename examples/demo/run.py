@@ -141,14 +141,14 @@ def _start(demo: Demo) -> None:
 
 
 def _client() -> Any:
-    from checks import connect  # noqa: PLC0415  (imports the SDK)
+    from checks import connect
 
     local = tomllib.loads(local_platform_file().read_text())
     return connect(local["host"], local["organization"], local["token"])
 
 
 def _processing(demo: Demo, client: Any) -> None:
-    from checks import processed_version  # noqa: PLC0415
+    from checks import processed_version
 
     name, folder = PROCESSING, demo.work / PROCESSING
     config = folder / "runs" / "run_config.toml"
@@ -182,7 +182,7 @@ def _processing(demo: Demo, client: Any) -> None:
 
 
 def _training(demo: Demo, client: Any) -> None:
-    from checks import save_model_and_confusion, trained_experiment  # noqa: PLC0415
+    from checks import save_model_and_confusion, trained_experiment
 
     name, folder = TRAINING, demo.work / TRAINING
     project, config = "demo-textures", folder / "runs" / "run_config.toml"
@@ -227,7 +227,7 @@ def _training(demo: Demo, client: Any) -> None:
 
 def _from_the_image(demo: Demo, client: Any) -> None:
     """The same from the toolbox image, as CI does it; an edit makes a new version necessary."""
-    from checks import processed_version  # noqa: PLC0415
+    from checks import processed_version
 
     folder = demo.work / PROCESSING
     config = folder / "runs" / "run_config.toml"
