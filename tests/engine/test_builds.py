@@ -119,7 +119,7 @@ def test_a_secret_is_there_while_building_and_nowhere_afterwards(
 
     container = docker.start(ContainerRequest(image=tag, name=f"{name}-secret"))
     try:
-        assert docker.wait(container.id, 20) != 0
+        assert docker.wait(container.id) != 0
         shown = "".join(docker.logs(container.id))
     finally:
         docker.remove(container.id, force=True)

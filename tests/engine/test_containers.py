@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from pxl_toolbox.adapters.docker import (
+    BuildRequest,
     Container,
     ContainerExists,
     ContainerMissing,
@@ -20,10 +24,10 @@ from pxl_toolbox.adapters.docker import (
     Docker,
     EngineMissing,
     ImageMissing,
-    StillRunning,
     connect,
 )
-from pxl_toolbox.core.errors import ExitCode
+from pxl_toolbox.core.errors import ConfigError, ExitCode
+from pxl_toolbox.core.events import ignore
 
 Make = Callable[..., str]
 Start = Callable[..., Container]
@@ -49,7 +53,7 @@ def test_the_exit_code_and_both_streams_are_the_containers(
 ) -> None:
     container = start(shell_image("echo to out; echo to err >&2; exit 3"))
 
-    assert docker.wait(container.id, 20) == 3
+    assert docker.wait(container.id) == 3
     assert sorted(docker.logs(container.id)) == ["to err", "to out"]
     assert docker.container(container.id).exit_code == 3
 
@@ -70,7 +74,7 @@ def test_a_log_can_be_read_from_any_line_on(
     docker: Docker, shell_image: Make, start: Start
 ) -> None:
     container = start(shell_image("echo a; echo b; echo c; printf 'd without an end'"))
-    docker.wait(container.id, 20)
+    docker.wait(container.id)
 
     assert list(docker.logs(container.id, skip=2)) == ["c", "d without an end"]
     assert list(docker.logs(container.id, skip=4)) == []
@@ -82,7 +86,7 @@ def test_long_lines_and_letters_of_several_bytes_arrive_whole(
     # The engine cuts lines into pieces of 16 KiB, and its own log loses a letter that is cut.
     script = "head -c 40000 /dev/zero | tr '\\000' x; echo; while read l; do echo $l; done < /text"
     container = start(shell_image(script), files={"/text": ("€" * 5000 + "\nü\n").encode()})
-    docker.wait(container.id, 20)
+    docker.wait(container.id)
 
     assert list(docker.logs(container.id)) == ["x" * 40_000, "€" * 5000, "ü"]
 
@@ -104,7 +108,7 @@ def test_files_go_in_before_the_start(docker: Docker, shell_image: Make, start: 
     image = shell_image("cat /in/deep/a; cat /b; echo $WORD")
     files = {"/in/deep/a": "bytes ü\n".encode(), "/b": b"more\n"}
     container = start(image, files=files, environment={"WORD": "said"})
-    docker.wait(container.id, 20)
+    docker.wait(container.id)
 
     assert list(docker.logs(container.id)) == ["bytes ü", "more", "said"]
 
@@ -130,20 +134,9 @@ def test_a_container_that_is_stopped_gets_its_grace_and_then_is_killed(
     docker.stop(polite.id, 10)
     docker.stop(deaf.id, 1)
 
-    assert docker.wait(polite.id, 5) == 5
+    assert docker.wait(polite.id) == 5
     assert list(docker.logs(polite.id)) == ["bye"]
-    assert docker.wait(deaf.id, 5) == 137
-
-
-def test_a_wait_has_a_limit_and_leaves_the_container_alone(
-    docker: Docker, shell_image: Make, start: Start
-) -> None:
-    container = start(shell_image("sleep 60"))
-
-    with pytest.raises(StillRunning):
-        docker.wait(container.id, 0.5)
-
-    assert docker.container(container.id).running
+    assert docker.wait(deaf.id) == 137
 
 
 def test_limits_are_the_engines(docker: Docker, shell_image: Make, start: Start) -> None:
@@ -152,7 +145,7 @@ def test_limits_are_the_engines(docker: Docker, shell_image: Make, start: Start)
 
     container = start(image, memory_bytes=30_000_000, cpus=1)
 
-    assert docker.wait(container.id, 20) != 0
+    assert docker.wait(container.id) != 0
     assert docker.container(container.id).out_of_memory
     assert "survived" not in list(docker.logs(container.id))
 
@@ -163,26 +156,26 @@ def test_what_is_not_there_is_told_by_name(docker: Docker, start: Start, name: s
     with pytest.raises(ContainerMissing, match=f"{name}-none"):
         docker.container(f"{name}-none")
     with pytest.raises(ContainerMissing):
-        docker.wait(f"{name}-none", 5)
+        docker.wait(f"{name}-none")
     assert docker.image(f"{name}-none") is None
     docker.stop(f"{name}-none", 1)
     docker.remove(f"{name}-none", force=True)
 
 
 def test_a_container_that_cannot_start_is_not_left_behind(
-    docker: Docker, shell_image: Make, name: str
+    docker: Docker, tmp_path: Path, name: str
 ) -> None:
-    request = ContainerRequest(
-        image=shell_image("exit 0"),
-        name=f"{name}-unstartable",
-        entrypoint=("/no/such/program",),
-        labels={"of": f"{name}-unstartable"},
-    )
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text('FROM scratch\nCOPY Dockerfile /\nENTRYPOINT ["/no/such/program"]\n')
+    image = f"{name}-no-program:1"
+    docker.build(BuildRequest(context=tmp_path, dockerfile=dockerfile, tags=(image,)), ignore)
+    labels = {"of": f"{name}-unstartable"}
 
     with pytest.raises(ContainerNotStarted, match="/no/such/program"):
-        docker.start(request)
+        docker.start(ContainerRequest(image=image, name=f"{name}-unstartable", labels=labels))
 
-    assert docker.containers({"of": f"{name}-unstartable"}) == ()
+    docker.remove_image(image, force=True)
+    assert docker.containers(labels) == ()
 
 
 def test_a_name_that_is_taken_is_a_conflict(
@@ -210,6 +203,49 @@ def test_where_no_engine_answers_it_is_said_within_three_seconds(
     assert time.monotonic() - began < 3
     assert caught.value.exit_code is ExitCode.UNAVAILABLE
     assert "pxl-toolbox engine start" in caught.value.hint
+
+
+def choose_context(folder: Path, name: str, host: str | None) -> None:
+    """Write Docker's config with that context chosen, and there if it has a host."""
+    (folder / "config.json").write_text(json.dumps({"currentContext": name}))
+    if host is not None:
+        meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+        meta.mkdir(parents=True)
+        content = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host}}}
+        (meta / "meta.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    return tmp_path
+
+
+def test_the_chosen_context_says_where_the_engine_is(docker_config: Path) -> None:
+    choose_context(docker_config, "far", "tcp://127.0.0.1:1")
+
+    with pytest.raises(EngineMissing, match="at the Docker context far: Connection refused"):
+        connect()
+
+
+def test_a_context_that_is_not_there_is_not_taken_for_the_default_one(docker_config: Path) -> None:
+    choose_context(docker_config, "gone", None)
+
+    with pytest.raises(EngineMissing, match="context gone: there is no context of that name"):
+        connect()
+
+
+def test_a_docker_config_that_is_no_file_or_no_json_is_named(docker_config: Path) -> None:
+    path = docker_config / "config.json"
+    path.write_text("{")
+    with pytest.raises(ConfigError, match=f"{path} is not JSON"):
+        connect()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match=f"{path} cannot be read: Is a directory"):
+        connect()
 
 
 def test_the_engine_tells_what_it_has(docker: Docker) -> None:

@@ -61,6 +61,34 @@ def answering(status: int, body: bytes = b"{}", **headers: str) -> ThreadingHTTP
     return server
 
 
+def guarded(manifest: bytes, blobs: str) -> ThreadingHTTPServer:
+    """A registry that wants a login, and sends who asks for a blob to another place."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.server.seen.append((self.path, dict(self.headers)))  # type: ignore[attr-defined]
+            if "Authorization" not in self.headers:
+                self.answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, b"")
+            elif "/blobs/" in self.path:
+                self.answer(307, {"Location": blobs}, b"")
+            else:
+                self.answer(200, {"Docker-Content-Digest": "sha256:" + "0" * 64}, manifest)
+
+        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for key, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_details: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.seen = []  # type: ignore[attr-defined]
+    return server
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[[ThreadingHTTPServer], str]]:
     servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
@@ -219,6 +247,24 @@ def test_an_index_of_several_platforms_has_no_labels_of_its_own(
     host = serve(answering(200, index, Docker_Content_Digest="sha256:" + "0" * 64))
 
     assert registries.labels(f"{host}/a/b:1") == {}
+
+
+def test_a_login_is_not_sent_on_to_the_place_where_a_registry_keeps_its_blobs(
+    serve: Callable[[ThreadingHTTPServer], str], no_logins: Path
+) -> None:
+    storage = answering(200, json.dumps({"config": {"Labels": {"a": "b"}}}).encode())
+    at_storage = serve(storage)
+    manifest = json.dumps({"config": {"digest": "sha256:" + "1" * 64}}).encode()
+    front = guarded(manifest, f"http://{at_storage}/blob")
+    host = serve(front)
+    pair = base64.b64encode(b"me:secret").decode()
+    no_logins.write_text(json.dumps({"auths": {host: {"auth": pair}}}))
+
+    assert registries.labels(f"{host}/a/b:1") == {"a": "b"}
+
+    given = [headers.get("Authorization") for _, headers in front.seen]  # type: ignore[attr-defined]
+    assert given == [None, f"Basic {pair}"] * 2
+    assert [headers.get("Authorization") for _, headers in storage.seen] == [None]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"config": {}}', b'{"config": 3}'])

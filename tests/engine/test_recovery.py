@@ -187,7 +187,7 @@ def test_a_container_that_ended_while_no_runner_was_there_is_concluded(
     job_id = jobs.launch("echo up; sleep 0.5; echo down")
     jobs.killed_once(lambda: jobs.log(job_id) == ["up"])
     (container,) = containers(docker, job_id)
-    docker.wait(container.id, 10)
+    docker.wait(container.id)
 
     job = jobs.finish(job_id)
 

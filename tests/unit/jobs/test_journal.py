@@ -258,6 +258,13 @@ def test_a_journal_whose_folder_is_a_file_is_an_error_with_its_path(tmp_path: Pa
         Journal(tmp_path / "j")
 
 
+def test_a_journal_that_has_no_folder_is_an_error_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(JournalUnusable, match=str(tmp_path / "file" / "j")):
+        Journal(tmp_path / "file" / "j")
+
+
 def test_an_owner_that_was_killed_leaves_no_sign_for_long(tmp_path: Path) -> None:
     deploy(tmp_path, "journal.push.begun=kill")
     owners = tmp_path / "journal.sqlite.owners"

@@ -40,7 +40,6 @@ from pxl_toolbox.adapters.docker_model import (
     PullRefused,
     PushDenied,
     PushRefused,
-    StillRunning,
 )
 from pxl_toolbox.adapters.docker_streams import LogLines, Transfer, follow
 from pxl_toolbox.adapters.process import LocalRunner, Runner
@@ -70,7 +69,6 @@ __all__ = [
     "PullRefused",
     "PushDenied",
     "PushRefused",
-    "StillRunning",
     "connect",
 ]
 
@@ -241,7 +239,6 @@ class Docker:
             made = self._api.create_container(
                 request.image,
                 command=list(request.command) if request.command is not None else None,
-                entrypoint=list(request.entrypoint) if request.entrypoint is not None else None,
                 environment=dict(request.environment),
                 labels=dict(request.labels),
                 name=request.name,
@@ -296,17 +293,16 @@ class Docker:
 
         return LogLines(opened, lambda: self.container(container_id).running, skip)
 
-    def wait(self, container_id: str, timeout_s: float | None = None) -> int:
+    def wait(self, container_id: str) -> int:
         """Wait for the container's end and return its exit code.
 
         An engine that restarts meanwhile is waited for, at most two minutes.
 
         Raises:
-            StillRunning: after `timeout_s` seconds; the container is left alone.
             ContainerMissing: it was removed.
             EngineMissing: the engine stayed away.
         """
-        return wait_for_end(self._api, container_id, timeout_s)
+        return wait_for_end(self._api, container_id)
 
     def stop(self, container_id: str, grace_s: float) -> None:
         """Send TERM, and KILL after `grace_s` seconds. One that has ended or gone is fine."""

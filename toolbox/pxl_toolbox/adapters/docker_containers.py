@@ -13,13 +13,12 @@ from pxl_toolbox.adapters.docker_model import (
     ContainerMissing,
     ContainerRequest,
     EngineMissing,
-    StillRunning,
 )
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-_WAIT_SLICE_S = 30.0
+_WAIT_SLICE_S = 30
 _PAUSE_S = 0.5
 _ENGINE_AWAY_LIMIT_S = 120.0
 _NANO = 1_000_000_000
@@ -55,17 +54,12 @@ def packed(files: Mapping[str, bytes], owner: int) -> bytes:
     return archive.getvalue()
 
 
-def wait_for_end(api: APIClient, container_id: str, timeout_s: float | None) -> int:
+def wait_for_end(api: APIClient, container_id: str) -> int:
     """The container's exit code; see `Docker.wait`."""
-    began = last_answer = time.monotonic()
+    last_answer = time.monotonic()
     while True:
-        left_s = _WAIT_SLICE_S
-        if timeout_s is not None:
-            left_s = min(left_s, began + timeout_s - time.monotonic())
-            if left_s <= 0:
-                raise StillRunning(container_id, timeout_s)
         try:
-            code = _wait_once(api, container_id, left_s)
+            code = _wait_once(api, container_id)
         except EngineMissing:
             if time.monotonic() - last_answer > _ENGINE_AWAY_LIMIT_S:
                 raise
@@ -76,15 +70,14 @@ def wait_for_end(api: APIClient, container_id: str, timeout_s: float | None) -> 
         last_answer = time.monotonic()
 
 
-def _wait_once(api: APIClient, container_id: str, limit_s: float) -> int | None:
-    """Wait up to `limit_s`; None where it still runs."""
+def _wait_once(api: APIClient, container_id: str) -> int | None:
+    """Wait a while; None where it still runs."""
     import requests
 
     missing = ContainerMissing(container_id)
     with speaking(f"wait for the container {container_id}", missing=missing):
         try:
-            # The stubs want whole seconds; the HTTP client below takes parts of them.
-            answer = api.wait(container_id, timeout=limit_s)  # type: ignore[arg-type]
+            answer = api.wait(container_id, timeout=_WAIT_SLICE_S)
         except requests.exceptions.ReadTimeout:
             return None
         except requests.exceptions.ConnectionError as error:

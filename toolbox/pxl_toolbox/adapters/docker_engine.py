@@ -35,6 +35,7 @@ def open_engine() -> APIClient:
     # Here and not in the thread: on a slow disk the import alone may take longer than the limit.
     import docker  # noqa: F401  (a quarter of a second, paid by who needs an engine)
 
+    _require_context()
     outcome: list[APIClient | Exception] = []
     # In a thread, since looking up a host's name knows no limit.
     attempt = threading.Thread(target=_attempt, args=(outcome,), daemon=True)
@@ -70,9 +71,16 @@ def _socket_path() -> str | None:
     host = os.environ.get("DOCKER_HOST")
     if host:
         return host.removeprefix("unix://") if host.startswith("unix://") else None
-    if os.environ.get("DOCKER_CONTEXT") or docker_config().get("currentContext"):
-        return None
-    return _DEFAULT_SOCKET
+    return _DEFAULT_SOCKET if _context() is None else None
+
+
+def _require_context() -> None:
+    """Refuse a context that is not there; the SDK would take the default one instead."""
+    from docker.context import ContextAPI
+
+    name = _context()
+    if name and not os.environ.get("DOCKER_HOST") and ContextAPI.get_context(name) is None:
+        raise EngineMissing(where(), "there is no context of that name")
 
 
 def _attempt(outcome: list[APIClient | Exception]) -> None:
@@ -91,9 +99,16 @@ def _attempt(outcome: list[APIClient | Exception]) -> None:
 
 def where() -> str:
     """The address that we look for an engine at, for messages."""
-    host = os.environ.get("DOCKER_HOST")
-    context = os.environ.get("DOCKER_CONTEXT")
-    return host or (f"the Docker context {context}" if context else _DEFAULT_SOCKET)
+    context = _context()
+    return os.environ.get("DOCKER_HOST") or (
+        f"the Docker context {context}" if context else _DEFAULT_SOCKET
+    )
+
+
+def _context() -> str | None:
+    """The Docker context that was chosen, None for the default one."""
+    name = os.environ.get("DOCKER_CONTEXT") or docker_config().get("currentContext")
+    return name if isinstance(name, str) and name not in {"", "default"} else None
 
 
 def _innermost(error: BaseException) -> str:

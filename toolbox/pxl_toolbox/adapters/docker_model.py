@@ -9,7 +9,6 @@ from pxl_toolbox.core.errors import (
     ConflictError,
     DeniedError,
     NotFoundError,
-    TimeLimitError,
     UnavailableError,
 )
 from pxl_toolbox.core.references import ImageReference
@@ -63,17 +62,16 @@ class Container:
 class ContainerRequest:
     """What to start.
 
-    `command` None and `entrypoint` None leave the image's own. `network` is the engine's
-    name of one ("host", "none"), None its default bridge. Limits of None are none. `files`
-    maps absolute paths in the container to bytes, put there before the start and owned by
-    the user `files_owner`. `volumes` maps names of the engine's volumes, made if missing, to
-    absolute paths in the container.
+    `command` None leaves the image's own. `network` is the engine's name of one ("host",
+    "none"), None its default bridge. Limits of None are none. `files` maps absolute paths in
+    the container to bytes, put there before the start and owned by the user `files_owner`.
+    `volumes` maps names of the engine's volumes, made if missing, to absolute paths in the
+    container.
     """
 
     image: str
     name: str
     command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
@@ -152,16 +150,6 @@ class ContainerNotStarted(UnavailableError):
         super().__init__(
             f"the Docker engine could not start a container of {image}: {why}",
             hint="look at the image's ENTRYPOINT and at what the container asks for",
-        )
-
-
-class StillRunning(TimeLimitError):
-    """A container was still running at the limit; it runs on."""
-
-    def __init__(self, container: str, timeout_s: float) -> None:
-        super().__init__(
-            f"container {container} was still running after {timeout_s:g} s",
-            hint=f"docker logs {container} shows what it does",
         )
 
 

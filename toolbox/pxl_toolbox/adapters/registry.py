@@ -24,6 +24,7 @@ from pxl_toolbox.core.errors import DeniedError, UnavailableError
 from pxl_toolbox.core.references import ImageReference
 
 _LIMIT_S = 10.0
+_REACHABLE_LIMIT_S = 2.0
 _ACCEPTED = (
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.oci.image.manifest.v1+json, "
@@ -60,37 +61,32 @@ class _Answer:
     body: bytes = b""
 
 
-def reachable(host: str, *, timeout_s: float = 2.0) -> bool:
+def reachable(host: str) -> bool:
     """Whether a registry answers at `host` (host, or host:port); wanting a login counts."""
     try:
-        answer = _ask(f"{_scheme(host)}://{host}/v2/", {}, host, timeout_s)
+        answer = _ask(f"{_scheme(host)}://{host}/v2/", host, timeout_s=_REACHABLE_LIMIT_S)
     except RegistryMissing:
         return False
     return answer.status in {200, 401}
 
 
-def digest(
-    reference: str, *, runner: Runner | None = None, timeout_s: float = _LIMIT_S
-) -> str | None:
+def digest(reference: str, *, runner: Runner | None = None) -> str | None:
     """The digest of the manifest that has this name in its registry, None where none has.
 
     Args:
         reference: an image reference; without a registry it is Docker Hub's.
         runner: starts the credential helpers that Docker's config names.
-        timeout_s: the limit of each request.
 
     Raises:
         RegistryMissing: no answer, or one that no registry gives.
         RegistryDenied: it wants a login that we have not, or forbids it.
     """
     wanted = ImageReference.parse(reference)
-    source = _Repository(wanted, runner or LocalRunner(), timeout_s)
+    source = _Repository(wanted, runner or LocalRunner())
     return _digest_of(source.ask("HEAD", f"manifests/{wanted.selector}"), wanted)
 
 
-def labels(
-    reference: str, *, runner: Runner | None = None, timeout_s: float = _LIMIT_S
-) -> Mapping[str, str] | None:
+def labels(reference: str, *, runner: Runner | None = None) -> Mapping[str, str] | None:
     """The labels of the image that has this name in its registry, None where none has.
 
     An index of several platforms has no labels of its own: an empty mapping.
@@ -100,7 +96,7 @@ def labels(
         OCI Image Format Specification 1.1, "Image Manifest" and "Image Configuration".
     """
     wanted = ImageReference.parse(reference)
-    source = _Repository(wanted, runner or LocalRunner(), timeout_s)
+    source = _Repository(wanted, runner or LocalRunner())
     answer = source.ask("GET", f"manifests/{wanted.selector}")
     if _digest_of(answer, wanted) is None:
         return None
@@ -120,17 +116,15 @@ class _Repository:
 
     wanted: ImageReference
     runner: Runner
-    timeout_s: float
 
     def ask(self, method: str, path: str) -> _Answer:
         host = self.wanted.api_host
         url = f"{_scheme(host)}://{host}/v2/{self.wanted.repository}/{path}"
-        answer = _ask(url, {}, host, self.timeout_s, method)
+        answer = _ask(url, host, method)
         if answer.status != 401:
             return answer
         login = credentials_for(self.wanted.registry, self.runner)
-        header = _authorization(answer, self.wanted, login, self.timeout_s)
-        return _ask(url, {"Authorization": header}, host, self.timeout_s, method)
+        return _ask(url, host, method, _authorization(answer, self.wanted, login))
 
 
 def _digest_of(answer: _Answer, wanted: ImageReference) -> str | None:
@@ -144,23 +138,16 @@ def _digest_of(answer: _Answer, wanted: ImageReference) -> str | None:
     return found
 
 
-def _authorization(
-    refusal: _Answer, wanted: ImageReference, login: Credentials | None, timeout_s: float
-) -> str:
+def _authorization(refusal: _Answer, wanted: ImageReference, login: Credentials | None) -> str:
     kind, _, rest = refusal.headers.get("www-authenticate", "").partition(" ")
     if kind.lower() == "bearer":
-        return f"Bearer {_token(dict(_PARAMETER.findall(rest)), wanted, login, timeout_s)}"
+        return f"Bearer {_token(dict(_PARAMETER.findall(rest)), wanted, login)}"
     if kind.lower() != "basic" or login is None:
         raise RegistryDenied(wanted)
     return _basic(login)
 
 
-def _token(
-    challenge: Mapping[str, str],
-    wanted: ImageReference,
-    login: Credentials | None,
-    timeout_s: float,
-) -> str:
+def _token(challenge: Mapping[str, str], wanted: ImageReference, login: Credentials | None) -> str:
     realm = challenge.get("realm", "")
     if urlsplit(realm).scheme not in {"http", "https"}:
         raise RegistryMissing(wanted.registry, "it names no place that gives tokens")
@@ -171,7 +158,7 @@ def _token(
     headers = {"Authorization": _basic(login)} if login is not None else {}
     request = urllib.request.Request(f"{realm}?{urlencode(query)}", headers=headers)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_LIMIT_S) as response:  # noqa: S310
             body = json.load(response)
     except urllib.error.HTTPError as error:
         error.close()
@@ -185,11 +172,17 @@ def _token(
 
 
 def _ask(
-    url: str, headers: Mapping[str, str], host: str, timeout_s: float, method: str = "HEAD"
+    url: str,
+    host: str,
+    method: str = "HEAD",
+    authorization: str | None = None,
+    *,
+    timeout_s: float = _LIMIT_S,
 ) -> _Answer:
-    request = urllib.request.Request(  # noqa: S310
-        url, method=method, headers={"Accept": _ACCEPTED, **headers}
-    )
+    request = urllib.request.Request(url, method=method, headers={"Accept": _ACCEPTED})  # noqa: S310
+    if authorization is not None:
+        # Not sent on: where a registry keeps its blobs elsewhere, that place must not see it.
+        request.add_unredirected_header("Authorization", authorization)
     try:
         with _opener(host).open(request, timeout=timeout_s) as response:
             return _Answer(response.status, _lowered(response.headers.items()), response.read())

@@ -34,7 +34,7 @@ def credentials_for(registry: str, runner: Runner) -> Credentials | None:
     """The stored login of `registry` (as in an image reference), or None.
 
     Raises:
-        ConfigError: Docker's config file is not JSON.
+        ConfigError: Docker's config file cannot be read, or is not JSON.
     """
     config = docker_config()
     key = _DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
@@ -52,7 +52,7 @@ def docker_config() -> Mapping[str, object]:
     """What Docker's config file of this user says; nothing where there is none.
 
     Raises:
-        ConfigError: it is not JSON.
+        ConfigError: it cannot be read, or is not JSON.
     """
     folder = os.environ.get("DOCKER_CONFIG")
     path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
@@ -60,6 +60,11 @@ def docker_config() -> Mapping[str, object]:
         config = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="correct its owner, or name another folder in DOCKER_CONFIG",
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON: {error}", hint=f"correct {path}") from error
     return config if isinstance(config, dict) else {}

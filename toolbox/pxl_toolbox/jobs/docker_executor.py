@@ -33,7 +33,7 @@ OWNER_LABEL = "pxl.owner"
 _NOTES_LABEL = "pxl.notes"
 _SECRETS_LABEL = "pxl.secrets"
 _STOP_GRACE_S = 10.0
-_MIB = 1024 * 1024
+_SHM_BYTES = 8 * 1024**3  # a limit; the engine's own of 64 MiB is too low for image loaders
 
 
 class DockerExecutor:
@@ -64,7 +64,7 @@ class DockerExecutor:
 
     def offers(self) -> Offers:
         info = self._docker().info()
-        return Offers(cpus=info.cpus, memory_bytes=info.memory_bytes, gpus=info.gpus)
+        return Offers(cpus=info.cpus, gpus=info.gpus)
 
     def submit(self, request: JobRequest) -> Handle:
         earlier = self._container(request.job_id)
@@ -73,7 +73,6 @@ class DockerExecutor:
         if earlier is not None:  # made by a process that died before it could start it
             self._docker().remove(earlier.id, force=True)
         offers = self.offers()
-        _require_memory(request, offers)
         gpus, gpu_notes = _granted_gpus(request, offers)
         cpus, cpu_notes = _granted_cpus(request, offers)
         notes = [*cpu_notes, *gpu_notes, *self._fetched(request.image)]
@@ -85,8 +84,7 @@ class DockerExecutor:
                 labels=self._labels(request, notes),
                 network=self._network,
                 cpus=cpus,
-                memory_bytes=request.memory_bytes,
-                shm_bytes=request.shm_bytes,
+                shm_bytes=_SHM_BYTES,
                 gpus=gpus,
             )
         )
@@ -168,13 +166,6 @@ class DockerExecutor:
                 raise ImageUnavailable(image, error.why) from error
             return [f"runner: {error.message}; the image that the engine has is used"]
         return []
-
-
-def _require_memory(request: JobRequest, offers: Offers) -> None:
-    if request.memory_bytes is not None and request.memory_bytes > offers.memory_bytes:
-        raise NotOffered(
-            f"{request.memory_bytes // _MIB} MiB of memory", f"{offers.memory_bytes // _MIB} MiB"
-        )
 
 
 def _granted_cpus(request: JobRequest, offers: Offers) -> tuple[int, list[str]]:

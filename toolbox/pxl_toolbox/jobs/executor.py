@@ -23,10 +23,10 @@ class JobPhase(StrEnum):
 class JobRequest:
     """A job to run: an image with its own entry point. There is no way to ask for more.
 
-    `job_id` is unique among the owner's jobs. `memory_bytes` and `shm_bytes` of None leave
-    it to the executor. `cpus` above what it has are cut to what it has; memory or a GPU
-    that it has not is refused, but for a `gpu_optional` job, which then runs on the CPU.
-    `secrets` are values of the environment that the job's log never shows.
+    `job_id` is unique among the owner's jobs. `cpus` above what the executor has are cut
+    to what it has; a GPU that it has not is refused, but for a `gpu_optional` job, which
+    then runs on the CPU. `secrets` are values of the environment that the job's log never
+    shows.
     """
 
     job_id: str
@@ -36,8 +36,6 @@ class JobRequest:
     cpus: int = 1
     gpus: int = 0
     gpu_optional: bool = False
-    memory_bytes: int | None = None
-    shm_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +79,6 @@ class Offers:
     """What an executor has for all its jobs together. `gpus`: whether it has any."""
 
     cpus: int
-    memory_bytes: int
     gpus: bool
 
 
@@ -104,7 +101,7 @@ class Executor(Protocol):
         """Start a job; one that runs already under this id is found, not started twice.
 
         Raises:
-            NotOffered: it asks for memory or a GPU that is not there.
+            NotOffered: it needs a GPU, and there is none.
             ImageUnavailable: its image is neither here nor to be had.
         """
         ...

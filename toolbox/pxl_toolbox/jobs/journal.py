@@ -163,14 +163,22 @@ class Attempt:
 
 
 class Journal:
-    """The journal in one SQLite file; several processes and threads may use it at once."""
+    """The journal in one SQLite file; several processes and threads may use it at once.
+
+    Raises:
+        JournalUnusable: the file cannot be read or written.
+        JournalBroken: it is not a journal.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._owners = path.with_name(f"{path.name}.owners")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._prepare()
-        self._owner = Owner(self._owners)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._prepare()
+            self._owner = Owner(self._owners)
+        except OSError as error:
+            raise JournalUnusable(path, error.strerror or str(error)) from error
 
     def __enter__(self) -> Self:
         return self
