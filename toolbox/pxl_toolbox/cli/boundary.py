@@ -33,6 +33,8 @@ def run(app: Callable[[], object]) -> NoReturn:
         _leave(error.exit_code)
     except Stopped:
         stopped = Interrupted()
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # behind the ^C that the terminal shows
         _say(stopped.message, stopped.hint)
         _leave(stopped.exit_code)
     except BrokenPipeError:
