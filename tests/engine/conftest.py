@@ -8,15 +8,19 @@ import secrets
 import shutil
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from pxl_platform.runner import FinalState, JobOrder, JobRunner
 from pxl_toolbox.adapters import registry as registries
 from pxl_toolbox.adapters.docker import BuildRequest, ContainerRequest, Docker, connect
 from pxl_toolbox.core.events import ignore
+from pxl_toolbox.jobs.docker_executor import DockerExecutor
 
 _PROGRAMS = ("sh", "cat", "sleep", "mkdir", "head", "tr")
 
@@ -123,3 +127,136 @@ def registry(docker: Docker, name: str) -> Iterator[str]:
         yield host
     finally:
         docker.remove(container.id, force=True)
+
+
+TOKEN = "tok-5f0c2a9e71"
+
+
+class MemoryStore:
+    """The platform's jobs, without a platform."""
+
+    def __init__(self, prefix: str) -> None:
+        self.logs: dict[str, list[str]] = defaultdict(list)
+        self.ends: dict[str, tuple[FinalState, int | None, str]] = {}
+        self.running: set[str] = set()
+        self.most_at_once = 0
+        self.full = False
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._pending: list[JobOrder] = []
+        self._open: list[str] = []
+        self._cancelled: set[str] = set()
+
+    def add(
+        self,
+        image: str,
+        script: str = "",
+        *,
+        cpu: int = 1,
+        gpu: int = 0,
+        gpu_optional: bool = False,
+        cancelled: bool = False,
+    ) -> str:
+        with self._lock:
+            job_id = f"{self._prefix}-{len(self._open) + len(self._pending)}"
+            order = JobOrder(
+                job_id=job_id,
+                image=image,
+                environment={"SCRIPT": script, "api_token": TOKEN, "job_id": job_id},
+                secrets=(TOKEN,),
+                cpu=cpu,
+                gpu=gpu,
+                gpu_optional=gpu_optional,
+            )
+            self._pending.append(order)
+            if cancelled:
+                self._cancelled.add(job_id)
+        return job_id
+
+    def cancel(self, job_id: str) -> None:
+        with self._lock:
+            self._cancelled.add(job_id)
+
+    def claim(self) -> JobOrder | None:
+        with self._lock:
+            if not self._pending:
+                return None
+            order = self._pending.pop(0)
+            self._open.append(order.job_id)
+            return order
+
+    def open_jobs(self) -> Sequence[str]:
+        with self._lock:
+            return [job_id for job_id in self._open if job_id not in self.ends]
+
+    def cancel_requested(self, job_id: str) -> bool:
+        return job_id in self._cancelled
+
+    def started(self, job_id: str) -> None:
+        with self._lock:
+            self.running.add(job_id)
+            self.most_at_once = max(self.most_at_once, len(self.running))
+
+    def append_log(self, job_id: str, lines: Sequence[str]) -> None:
+        if self.full:
+            raise OSError("no space left")
+        self.logs[job_id] += lines
+
+    def log_length(self, job_id: str) -> int:
+        return len(self.logs[job_id])
+
+    def finished(
+        self, job_id: str, *, state: FinalState, exit_code: int | None, reason: str
+    ) -> None:
+        with self._lock:
+            assert job_id not in self.ends
+            self.ends[job_id] = (state, exit_code, reason)
+            self.running.discard(job_id)
+
+
+@pytest.fixture
+def store(name: str) -> MemoryStore:
+    return MemoryStore(f"{name}-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def executor(docker: Docker, store: MemoryStore, name: str) -> Iterator[DockerExecutor]:
+    executor = DockerExecutor(f"{name}-{id(store)}")
+    yield executor
+    for handle in executor.leftovers():
+        docker.remove(handle.reference, force=True)
+    executor.close()
+
+
+@pytest.fixture
+def runner(
+    store: MemoryStore, executor: DockerExecutor, tmp_path: Path
+) -> Iterator[Callable[[], JobRunner]]:
+    """Starts a runner of the store, of which there may be several; all are stopped at the end."""
+    made: list[JobRunner] = []
+
+    def start() -> JobRunner:
+        runner = JobRunner(store, executor, journal=tmp_path / "jobs.sqlite3", poll_s=0.05)
+        made.append(runner)
+        runner.start()
+        return runner
+
+    yield start
+    for one in made:
+        one.stop(10)
+
+
+@pytest.fixture
+def ended(
+    store: MemoryStore,
+    runner: Callable[[], JobRunner],
+    until: Callable[[Callable[[], bool], float, str], None],
+) -> Callable[[str], tuple[FinalState, int | None, str]]:
+    """Runs the store's jobs until one has ended, and tells how."""
+
+    def wait(job_id: str) -> tuple[FinalState, int | None, str]:
+        runner()
+        until(lambda: job_id in store.ends, 25, f"the end of {job_id}")
+        return store.ends[job_id]
+
+    return wait

@@ -2,150 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pxl_platform.runner import FinalState, JobOrder, JobRunner
-from pxl_toolbox.adapters.docker import BuildRequest, Container, Docker
-from pxl_toolbox.core.events import ignore
-from pxl_toolbox.jobs.docker_executor import JOB_LABEL, DockerExecutor
+from pxl_platform.runner import FinalState, JobRunner
+from pxl_toolbox.adapters.docker import Container, Docker
+from pxl_toolbox.jobs.docker_executor import JOB_LABEL
 
-Make = Callable[..., str]
+if TYPE_CHECKING:
+    from tests.engine.conftest import MemoryStore
+
 Until = Callable[[Callable[[], bool], float, str], None]
-TOKEN = "tok-5f0c2a9e71"
-
-
-class MemoryStore:
-    """The platform's jobs, without a platform."""
-
-    def __init__(self, prefix: str) -> None:
-        self.logs: dict[str, list[str]] = defaultdict(list)
-        self.ends: dict[str, tuple[FinalState, int | None, str]] = {}
-        self.running: set[str] = set()
-        self.most_at_once = 0
-        self._prefix = prefix
-        self._lock = threading.Lock()
-        self._pending: list[JobOrder] = []
-        self._open: list[str] = []
-        self._cancelled: set[str] = set()
-
-    def add(
-        self,
-        image: str,
-        script: str = "",
-        *,
-        cpu: int = 1,
-        gpu: int = 0,
-        gpu_optional: bool = False,
-        cancelled: bool = False,
-    ) -> str:
-        with self._lock:
-            job_id = f"{self._prefix}-{len(self._open) + len(self._pending)}"
-            order = JobOrder(
-                job_id=job_id,
-                image=image,
-                environment={"SCRIPT": script, "api_token": TOKEN, "job_id": job_id},
-                secrets=(TOKEN,),
-                cpu=cpu,
-                gpu=gpu,
-                gpu_optional=gpu_optional,
-            )
-            self._pending.append(order)
-            if cancelled:
-                self._cancelled.add(job_id)
-        return job_id
-
-    def cancel(self, job_id: str) -> None:
-        with self._lock:
-            self._cancelled.add(job_id)
-
-    def claim(self) -> JobOrder | None:
-        with self._lock:
-            if not self._pending:
-                return None
-            order = self._pending.pop(0)
-            self._open.append(order.job_id)
-            return order
-
-    def open_jobs(self) -> Sequence[str]:
-        with self._lock:
-            return [job_id for job_id in self._open if job_id not in self.ends]
-
-    def cancel_requested(self, job_id: str) -> bool:
-        return job_id in self._cancelled
-
-    def started(self, job_id: str) -> None:
-        with self._lock:
-            self.running.add(job_id)
-            self.most_at_once = max(self.most_at_once, len(self.running))
-
-    def append_log(self, job_id: str, lines: Sequence[str]) -> None:
-        self.logs[job_id] += lines
-
-    def log_length(self, job_id: str) -> int:
-        return len(self.logs[job_id])
-
-    def finished(
-        self, job_id: str, *, state: FinalState, exit_code: int | None, reason: str
-    ) -> None:
-        with self._lock:
-            assert job_id not in self.ends
-            self.ends[job_id] = (state, exit_code, reason)
-            self.running.discard(job_id)
-
-
-@pytest.fixture
-def store(name: str) -> MemoryStore:
-    return MemoryStore(f"{name}-{secrets.token_hex(4)}")
-
-
-@pytest.fixture
-def executor(docker: Docker, store: MemoryStore, name: str) -> Iterator[DockerExecutor]:
-    executor = DockerExecutor(f"{name}-{id(store)}")
-    yield executor
-    for handle in executor.leftovers():
-        docker.remove(handle.reference, force=True)
-    executor.close()
-
-
-@pytest.fixture
-def runner(
-    store: MemoryStore, executor: DockerExecutor, tmp_path: Path
-) -> Iterator[Callable[[], JobRunner]]:
-    """Starts a runner of the store, of which there may be several; all are stopped at the end."""
-    made: list[JobRunner] = []
-
-    def start() -> JobRunner:
-        runner = JobRunner(store, executor, journal=tmp_path / "jobs.sqlite3", poll_s=0.05)
-        made.append(runner)
-        runner.start()
-        return runner
-
-    yield start
-    for one in made:
-        one.stop(10)
-
-
-@pytest.fixture
-def ended(
-    store: MemoryStore, runner: Callable[[], JobRunner], until: Until
-) -> Callable[[str], tuple[FinalState, int | None, str]]:
-    """Runs the store's jobs until one has ended, and tells how."""
-
-    def wait(job_id: str) -> tuple[FinalState, int | None, str]:
-        runner()
-        until(lambda: job_id in store.ends, 25, f"the end of {job_id}")
-        return store.ends[job_id]
-
-    return wait
-
-
 Ended = Callable[[str], tuple[FinalState, int | None, str]]
 
 
@@ -227,6 +97,48 @@ def test_a_job_that_is_cancelled_before_its_start_never_has_a_container(
     assert containers(docker, job_id) == ()
 
 
+def test_a_container_that_somebody_removes_fails_the_job(
+    docker: Docker,
+    store: MemoryStore,
+    job_image: str,
+    runner: Callable[[], JobRunner],
+    until: Until,
+) -> None:
+    job_id = store.add(job_image, "echo up; sleep 30")
+    runner()
+    until(lambda: store.logs[job_id] == ["up"], 20, "the job's first line")
+
+    docker.remove(containers(docker, job_id)[0].id, force=True)
+
+    until(lambda: job_id in store.ends, 15, "the job's end")
+    state, code, _reason = store.ends[job_id]
+    assert (state, code) == ("FAILED", None)
+
+
+def test_a_log_that_cannot_be_stored_fails_the_job_and_leaves_no_container(
+    docker: Docker, store: MemoryStore, job_image: str, ended: Ended, until: Until
+) -> None:
+    store.full = True
+    job_id = store.add(job_image, "echo up; sleep 30")
+
+    state, code, reason = ended(job_id)
+
+    assert (state, code) == ("FAILED", None)
+    assert reason == "the runner could not go on: OSError('no space left')"
+    until(lambda: not containers(docker, job_id), 10, "the container's removal")
+
+
+def test_without_an_engine_a_job_fails_and_says_so(
+    store: MemoryStore, job_image: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+        state, code, reason = ended(store.add(job_image))
+
+    assert (state, code) == ("FAILED", None)
+    assert reason.startswith("no Docker engine answers at unix:///nonexistent/docker.sock")
+
+
 def test_more_cpus_than_there_are_become_all_of_them_and_the_log_says_so(
     docker: Docker, store: MemoryStore, job_image: str, ended: Ended
 ) -> None:
@@ -263,74 +175,6 @@ def test_a_gpu_that_would_be_nice_is_done_without_and_the_log_says_so(
 
     note = "runner: 1 GPU asked for, the engine has none: the job runs on the CPU"
     assert store.logs[job_id] == (["ran"] if docker.info().gpus else [note, "ran"])
-
-
-def test_an_image_that_is_nowhere_fails_the_job_by_its_name(
-    store: MemoryStore, name: str, ended: Ended
-) -> None:
-    image = f"127.0.0.1:1/{name}/none:1"
-
-    state, code, reason = ended(store.add(image))
-
-    assert (state, code) == ("FAILED", None)
-    assert reason.startswith(f"the image {image} is not on the engine and could not be fetched: ")
-
-
-@pytest.mark.parametrize("image", ["Not/An Image:1", ":latest"])
-def test_a_name_that_no_image_can_have_fails_the_job(
-    store: MemoryStore, ended: Ended, image: str
-) -> None:
-    state, code, reason = ended(store.add(image))
-
-    assert (state, code) == ("FAILED", None)
-    assert image in reason
-
-
-def test_an_image_that_cannot_start_fails_the_job_with_the_engines_reason(
-    docker: Docker, store: MemoryStore, tmp_path: Path, name: str, ended: Ended
-) -> None:
-    dockerfile = tmp_path / "Dockerfile"
-    dockerfile.write_text('FROM scratch\nCOPY Dockerfile /\nENTRYPOINT ["/no/such/program"]\n')
-    image = f"{name}-unstartable:1"
-    docker.build(BuildRequest(context=tmp_path, dockerfile=dockerfile, tags=(image,)), ignore)
-    job_id = store.add(image)
-
-    state, code, reason = ended(job_id)
-
-    docker.remove_image(image, force=True)
-    assert (state, code) == ("FAILED", None)
-    assert "/no/such/program" in reason
-    assert containers(docker, job_id) == ()
-
-
-def test_the_image_that_the_registry_has_is_run_and_not_an_older_one_of_that_name(
-    docker: Docker, store: MemoryStore, shell_image: Make, registry: str, name: str, ended: Ended
-) -> None:
-    reference = f"{registry}/{name}/moved:1"
-    docker.tag(shell_image("echo from the registry"), reference)
-    docker.push(reference, ignore)
-    docker.tag(shell_image("echo from the engine"), reference)
-    job_id = store.add(reference)
-
-    end = ended(job_id)
-
-    docker.remove_image(reference, force=True)
-    assert end == ("SUCCEEDED", 0, "")
-    assert store.logs[job_id] == ["from the registry"]
-
-
-def test_where_the_registry_is_away_the_engines_image_is_run_and_the_log_says_so(
-    store: MemoryStore, shell_image: Make, name: str, ended: Ended
-) -> None:
-    reference = shell_image("echo ran", f"127.0.0.1:1/{name}/kept:1")
-    job_id = store.add(reference)
-
-    assert ended(job_id)[0] == "SUCCEEDED"
-
-    note, line = store.logs[job_id]
-    assert note.startswith(f"runner: the Docker engine could not fetch {reference}: ")
-    assert note.endswith("; the image that the engine has is used")
-    assert line == "ran"
 
 
 def test_several_jobs_run_at_once_and_no_more_than_there_are_cpus(

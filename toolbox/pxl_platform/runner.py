@@ -182,7 +182,7 @@ class JobRunner:
 
     def _take_one(self, journal: Journal) -> bool:
         """Claim a job and start it, where there is one and room for it."""
-        if len(self._active) >= self._room():
+        if self._active and len(self._active) >= self._room():
             return False
         try:
             order = self._store.claim()
@@ -223,7 +223,7 @@ class JobRunner:
             # The boundary of a thread: without this the job would be open for ever.
             _log.exception("job %s", run.job_id)
             reason = error.message if isinstance(error, ToolboxError) else repr(error)
-            run.finished("FAILED", None, f"the runner could not go on: {reason}")
+            run.abandoned(f"the runner could not go on: {reason}")
         finally:
             self._active.pop(run.job_id, None)
             self._woken.set()
@@ -261,6 +261,14 @@ class _JobRun:
 
     def finished(self, state: FinalState, exit_code: int | None, reason: str) -> None:
         self._store.finished(self.job_id, state=state, exit_code=exit_code, reason=reason)
+
+    def abandoned(self, reason: str) -> None:
+        """Fail the job, with nothing of it left running that nobody looks after."""
+        self.finished("FAILED", None, reason)
+        with contextlib.suppress(ToolboxError):
+            handle = self._executor.find(self.job_id)
+            if handle is not None:
+                self._executor.remove(handle)
 
     def _submitted(self, order: JobOrder, attempt: Attempt) -> Handle | None:
         if self._store.cancel_requested(self.job_id):
