@@ -32,7 +32,7 @@ from pxl_toolbox.adapters.files import write_atomically
 from pxl_toolbox.adapters.process import Command, LocalRunner
 from pxl_toolbox.core.errors import ToolboxError
 from pxl_toolbox.store.settings import local_platform_file
-from pxl_toolbox.store.toml_file import set_values
+from pxl_toolbox.store.toml_file import TomlValue, set_values
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -151,7 +151,6 @@ def _processing(demo: Demo, client: Any) -> None:
     from checks import processed_version
 
     name, folder = PROCESSING, demo.work / PROCESSING
-    config = folder / "runs" / "run_config.toml"
     demo.command(
         f"init {name}",
         *("pxl-pipeline", "init", name, "--type", "processing"),
@@ -159,62 +158,40 @@ def _processing(demo: Demo, client: Any) -> None:
     )
     demo.check(f"edit {name}", "steps: resize to a half, blur, scale the boxes",
                lambda: resize_and_blur(folder))  # fmt: skip
-    for verb in ("test", "smoke-test", "launch"):
-        version = f"demo-{verb}"
-        set_values(
-            config,
-            {
-                ("input", "dataset_version", "id"): data.PHOTOS_ID,
-                ("output", "dataset_version", "name"): version,
-            },
-        )
-        if verb == "launch":
-            _deploy(demo, name)
-            _launch(demo, name, config)
-        else:
-            demo.command(
-                f"{verb} {name}", "pxl-pipeline", verb, name, "--run-config-file", str(config)
-            )
-        demo.check(
-            f"check {verb} {name}", f"the dataset version {version}",
-            partial(processed_version, client, version, demo.out / "checks"),
-        )  # fmt: skip
+    _take_the_way(
+        demo,
+        name,
+        lambda verb: {
+            ("input", "dataset_version", "id"): data.PHOTOS_ID,
+            ("output", "dataset_version", "name"): f"demo-{verb}",
+        },
+        lambda verb: processed_version(client, f"demo-{verb}", demo.out / "checks"),
+    )
 
 
 def _training(demo: Demo, client: Any) -> None:
     from checks import save_model_and_confusion, trained_experiment
 
     name, folder = TRAINING, demo.work / TRAINING
-    project, config = "demo-textures", folder / "runs" / "run_config.toml"
+    project = "demo-textures"
     demo.command(
         f"init {name}",
         *("pxl-pipeline", "init", name, "--type", "training", "--template", "simple"),
         *("--model-name", "demo-textures", "--model-version-name", "v1"),
     )
-    for verb in ("test", "smoke-test", "launch"):
-        experiment = f"demo-{verb}"
-        set_values(
-            config,
-            {
-                ("input", "train_dataset_version", "id"): data.TILES_IDS["train"],
-                ("input", "validation_dataset_version", "id"): data.TILES_IDS["val"],
-                ("input", "test_dataset_version", "id"): data.TILES_IDS["test"],
-                ("output", "experiment", "name"): experiment,
-                ("output", "experiment", "project_name"): project,
-                ("hyperparameters", "epochs"): 4,
-            },
-        )
-        if verb == "launch":
-            _deploy(demo, name)
-            _launch(demo, name, config)
-        else:
-            demo.command(
-                f"{verb} {name}", "pxl-pipeline", verb, name, "--run-config-file", str(config)
-            )
-        demo.check(
-            f"check {verb} {name}", f"the experiment {project}/{experiment}",
-            partial(trained_experiment, client, project, experiment),
-        )  # fmt: skip
+    _take_the_way(
+        demo,
+        name,
+        lambda verb: {
+            ("input", "train_dataset_version", "id"): data.TILES_IDS["train"],
+            ("input", "validation_dataset_version", "id"): data.TILES_IDS["val"],
+            ("input", "test_dataset_version", "id"): data.TILES_IDS["test"],
+            ("output", "experiment", "name"): f"demo-{verb}",
+            ("output", "experiment", "project_name"): project,
+            ("hyperparameters", "epochs"): 4,
+        },
+        lambda verb: trained_experiment(client, project, f"demo-{verb}"),
+    )
     results = demo.out / "checks" / "model"
     save_model_and_confusion(client, project, "demo-launch", results)
     demo.command(
@@ -223,6 +200,25 @@ def _training(demo: Demo, client: Any) -> None:
         *(str(results), "640"),
         cwd=folder,
     )
+
+
+def _take_the_way(
+    demo: Demo,
+    name: str,
+    settings: Callable[[str], dict[tuple[str, ...], TomlValue]],
+    check: Callable[[str], str],
+) -> None:
+    """test, smoke-test, then deploy and launch; what each of them made is checked."""
+    config = demo.work / name / "runs" / "run_config.toml"
+    for verb in ("test", "smoke-test", "launch"):
+        set_values(config, settings(verb))
+        if verb == "launch":
+            _deploy(demo, name)
+            _launch(demo, name, config)
+        else:
+            arguments = (name, "--run-config-file", str(config))
+            demo.command(f"{verb} {name}", "pxl-pipeline", verb, *arguments)
+        demo.check(f"check {verb} {name}", f"what {verb} made", partial(check, verb))
 
 
 def _from_the_image(demo: Demo, client: Any) -> None:
