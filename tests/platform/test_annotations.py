@@ -99,6 +99,16 @@ def test_every_kind_of_shape_is_drawn_listed_changed_and_deleted(version: Any) -
     assert annotation.list_polygons() == []
 
 
+def test_a_mask_is_changed_by_plain_http(server: Server, version: Any) -> None:
+    label = version.create_label("car")
+    annotation = version.list_assets()[0].create_annotation()
+    [mask] = annotation.create_multiple_masks([("<2d0", label)])
+
+    server.made("PATCH", f"/api/mask/{mask.id}", {"text": "a car"})
+
+    assert mask.sync()["text"] == "a car"
+
+
 def test_single_shapes_are_drawn(version: Any) -> None:
     label = version.create_label("car")
     annotation = version.list_assets()[0].create_annotation()

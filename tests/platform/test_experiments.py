@@ -96,6 +96,14 @@ def test_every_type_of_log_is_kept_as_it_was_sent(experiment: Any) -> None:
     assert [log.name for log in ordered] == ["accuracy", "bar"]
 
 
+def test_logs_are_listed_by_plain_http_too(server: Server, experiment: Any) -> None:
+    experiment.log("accuracy", 0.5, "VALUE")
+
+    listed = server.made("GET", f"/api/experiment/{experiment.id}/logs")
+
+    assert [(one["name"], one["data"]) for one in listed["items"]] == [("accuracy", 0.5)]
+
+
 def test_a_line_grows_and_other_logs_are_replaced(experiment: Any) -> None:
     from picsellia.exceptions import ResourceConflictError
 

@@ -14,6 +14,7 @@ from pxl_platform.errors import BadRequest
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 LONGEST_NAME = 512
+_LARGEST = 2**63 - 1  # what the database can hold
 
 
 def uuid_text(value: object, field: str) -> str:
@@ -26,6 +27,13 @@ def uuid_text(value: object, field: str) -> str:
 def shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def bounded(value: int, field: str) -> int:
+    """An integer that the database can hold."""
+    if abs(value) > _LARGEST:
+        raise BadRequest(f"`{field}` is out of range: {shown(value)}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +80,10 @@ class Body:
         value = self.fields.get(name)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return bounded(value, self._path(name))
         raise BadRequest(f"`{self._path(name)}` has to be an integer, not {shown(value)}")
 
     def number(self, name: str, default: float) -> float:

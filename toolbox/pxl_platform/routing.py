@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pxl_platform.auth import Caller
-from pxl_platform.body import Body, part, uuid_list, uuid_text
+from pxl_platform.body import Body, bounded, part, uuid_list, uuid_text
 from pxl_platform.database import Database
 from pxl_platform.errors import BadRequest, NotFound
 from pxl_platform.models import Organization, Owned
@@ -52,7 +52,7 @@ class Query:
         if value is None:
             return None
         try:
-            return int(value)
+            return bounded(int(value), name)
         except ValueError:
             raise BadRequest(f"`{name}` has to be an integer, not {value!r}") from None
 

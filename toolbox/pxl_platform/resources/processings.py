@@ -158,13 +158,13 @@ def list_inputs(call: Call) -> View:
 
 
 def add_input(call: Call) -> View:
-    body = call.body
+    processing, body = call.at(Processing), call.body
     name = body.name()
     if _input(call, name) is not None:
         raise Conflict(f"the processing has an input {name!r} already")
     declared = ProcessingInput(
         organization_id=call.organization.id,
-        processing_id=call.at(Processing).id,
+        processing_id=processing.id,
         name=name,
         input_type=body.choice("input_type", PROCESSING_INPUT_TYPES),
         required=body.flag("required", default=False),
