@@ -59,6 +59,8 @@ class Demo:
     """Runs the steps, shows them, and keeps the report."""
 
     out: Path
+    platform_port: int = 8000
+    registry_port: int = 5000
     steps: list[StepRecord] = field(default_factory=list)
     jobs: list[dict[str, str]] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class Demo:
                     argv=argv,
                     cwd=cwd or self.work,
                     timeout_s=_STEP_LIMIT_S,
-                    env={"PATH": f"{BIN}:{os.environ['PATH']}", **self._login(), **(env or {})},
+                    env={**self._environment(), **(env or {})},
                 )
             )
             lines = (done.err + done.out).splitlines()
@@ -103,9 +105,17 @@ class Demo:
         }
         write_atomically(self.out / "report.json", json.dumps(report, indent=2) + "\n")
 
-    def _login(self) -> dict[str, str]:
-        # The demo logs in; the login that the user has stays theirs.
-        return {"XDG_CONFIG_HOME": str(self.out / "config")}
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            # The demo logs in; the login that the user has stays theirs.
+            "XDG_CONFIG_HOME": str(self.out / "config"),
+            "PXL_REGISTRY": self.registry,
+        }
+
+    @property
+    def registry(self) -> str:
+        return f"localhost:{self.registry_port}"
 
     @contextmanager
     def _step(self, name: str, command: str) -> Iterator[list[bool]]:
@@ -135,7 +145,8 @@ def run(demo: Demo) -> None:
 
 
 def _start(demo: Demo) -> None:
-    demo.command("up", "pxl-toolbox", "up")
+    ports = ("--platform-port", demo.platform_port, "--registry-port", demo.registry_port)
+    demo.command("up", "pxl-toolbox", "up", *map(str, ports))
     seed = data.write(demo.out / "data")
     demo.command("dataset", "pxl-platform", "seed", str(seed))
 
@@ -236,6 +247,8 @@ def _from_the_image(demo: Demo, client: Any) -> None:
         "PXL_API_TOKEN": local["token"],
         "PXL_ORGANIZATION": local["organization"],
         "PXL_ENV": "LOCAL",
+        "PXL_HOST": local["host"],
+        "PXL_REGISTRY": demo.registry,
     }
     certificates = os.environ.get("SSL_CERT_FILE", "")
     extra_ca = ("-v", f"{certificates}:/run/extra-ca/host.crt:ro") if certificates else ()
@@ -314,12 +327,15 @@ def _down(out: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "demo")
+    parser.add_argument("--platform-port", type=int, default=8000)
+    parser.add_argument("--registry-port", type=int, default=5000)
     parser.add_argument("--down", action="store_true", help="stop what was started")
     arguments = parser.parse_args()
     out: Path = arguments.out.absolute()
     if arguments.down:
         return _down(out)
-    demo, began = Demo(out), time.monotonic()
+    demo = Demo(out, arguments.platform_port, arguments.registry_port)
+    began = time.monotonic()
     try:
         run(demo)
     except (StepFailed, ToolboxError, Exception) as error:  # noqa: BLE001  (told, and in the report)

@@ -16,14 +16,13 @@ from pxl_toolbox.core.errors import ConfigError, NotFoundError, UsageError
 from pxl_toolbox.core.events import Emit
 from pxl_toolbox.core.references import ImageReference
 from pxl_toolbox.store.credentials import Context, Environment
-from pxl_toolbox.store.settings import extra_ca_bundle
+from pxl_toolbox.store.settings import extra_ca_bundle, local_registry
 from pxl_toolbox.store.toml_file import TomlFile
 
 if TYPE_CHECKING:
     from pxl_toolbox.adapters.docker import Docker, Image
 
 LABEL_KEY = "io.pxl-toolbox.deploy.key"
-LOCAL_REGISTRY = "localhost:5000"
 
 _BUILD_LIMIT_S = 3600.0
 _NEVER_COPIED = (".git/", ".venv/", "venv/", "__pycache__/", "logs/", "runs/run[0-9]*/", "job_*/")
@@ -32,7 +31,7 @@ _ARG = re.compile(r"^\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE | re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
-def name_for(pipeline: Pipeline, context: Context, registry: str = LOCAL_REGISTRY) -> str:
+def name_for(pipeline: Pipeline, context: Context) -> str:
     """The image's name without a tag: config.toml's, else one in the embedded registry.
 
     Raises:
@@ -47,7 +46,7 @@ def name_for(pipeline: Pipeline, context: Context, registry: str = LOCAL_REGISTR
             hint='set it, for example image_name = "your-account/your-pipeline"',
         )
     organization = re.sub(r"[^a-z0-9]+", "-", context.organization.lower()).strip("-")
-    return f"{registry}/{organization}/{re.sub('[^a-z0-9_-]+', '-', pipeline.name.lower())}"
+    return f"{local_registry()}/{organization}/{re.sub('[^a-z0-9_-]+', '-', pipeline.name.lower())}"
 
 
 def build(

@@ -40,6 +40,11 @@ def local_platform_file() -> Path:
     return state_folder() / "local-platform.toml"
 
 
+def local_registry() -> str:
+    """The registry beside the embedded platform: `PXL_REGISTRY`, as host:port, moves it."""
+    return os.environ.get("PXL_REGISTRY") or "localhost:5000"
+
+
 def templates_folder() -> Path | None:
     """The folder of templates that the user gave by `PXL_TEMPLATES`, instead of ours."""
     given = os.environ.get("PXL_TEMPLATES", "")
