@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pxl_toolbox.adapters.docker_engine import speaking
 from pxl_toolbox.adapters.docker_model import (
+    ENGINE_AWAY_LIMIT_S,
     ContainerMissing,
     ContainerRequest,
     EngineMissing,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _WAIT_SLICE_S = 30
 _PAUSE_S = 0.5
-_ENGINE_AWAY_LIMIT_S = 120.0
 _NANO = 1_000_000_000
 
 
@@ -61,7 +61,7 @@ def wait_for_end(api: APIClient, container_id: str) -> int:
         try:
             code = _wait_once(api, container_id)
         except EngineMissing:
-            if time.monotonic() - last_answer > _ENGINE_AWAY_LIMIT_S:
+            if time.monotonic() - last_answer > ENGINE_AWAY_LIMIT_S:
                 raise
             time.sleep(_PAUSE_S)
             continue

@@ -13,6 +13,8 @@ from pxl_toolbox.core.errors import (
 )
 from pxl_toolbox.core.references import ImageReference
 
+ENGINE_AWAY_LIMIT_S = 120.0  # an engine that is restarted is back by then, and its containers live
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:

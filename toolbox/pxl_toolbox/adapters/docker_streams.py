@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Self
+
+from pxl_toolbox.adapters.docker_model import ENGINE_AWAY_LIMIT_S, EngineMissing
 
 Read = Callable[[int], bytes]
 
@@ -139,7 +142,7 @@ class OpenLog(Protocol):
 
 
 class LogLines:
-    """A container's lines to its end, through restarts of the engine.
+    """A container's lines to its end, through restarts of the engine of up to two minutes.
 
     An iterator; `close` ends it from any thread.
     """
@@ -167,25 +170,30 @@ class LogLines:
             log.close()
 
     def _follow(self) -> Iterator[str]:
+        last_answer = time.monotonic()
         while not self._closed.is_set():
-            assembler = LineAssembler()
-            yield from self._read_once(assembler)
-            if self._closed.is_set():
-                return
-            if not self._is_running():
-                yield from self._read_once(LineAssembler(), to_the_last=True)
-                return
+            try:
+                yield from self._read_once()
+                if self._closed.is_set():
+                    return
+                if not self._is_running():
+                    yield from self._read_once(to_the_last=True)
+                    return
+                last_answer = time.monotonic()
+            except EngineMissing:
+                if time.monotonic() - last_answer > ENGINE_AWAY_LIMIT_S:
+                    raise
             # The engine cut us off: its log is read again, and skipped as far as we were.
             self._closed.wait(_RECONNECT_S)
 
-    def _read_once(self, assembler: LineAssembler, *, to_the_last: bool = False) -> Iterator[str]:
-        reading = self._one_reading(assembler, to_the_last=to_the_last)
-        for seen, line in enumerate(reading, start=1):
+    def _read_once(self, *, to_the_last: bool = False) -> Iterator[str]:
+        for seen, line in enumerate(self._one_reading(to_the_last=to_the_last), start=1):
             if seen > self._given:
                 self._given = seen
                 yield line
 
-    def _one_reading(self, assembler: LineAssembler, *, to_the_last: bool) -> Iterator[str]:
+    def _one_reading(self, *, to_the_last: bool) -> Iterator[str]:
+        assembler = LineAssembler()
         log = self._log = self._open_log()
         try:
             if self._closed.is_set():  # closed while it was being opened
