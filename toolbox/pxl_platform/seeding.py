@@ -124,6 +124,7 @@ class _Seeding:
 
     def _datalake(self, owner: Organization, seed: DatalakeSeed) -> Datalake:
         mine = (Datalake.organization_id == owner.id) & (Datalake.name == seed.name)
+        self._drop_untouched(owner, seed)
         row = self._found(Datalake, seed.id, seed.name, mine)
         if row is None:
             row = self._add(
@@ -132,6 +133,21 @@ class _Seeding:
         data = [self._data(owner, row, image) for image in seed.images]
         self._tagged(owner, row.id, "DATA", seed.tags, [one.id for one in data])
         return row
+
+    def _drop_untouched(self, owner: Organization, seed: DatalakeSeed) -> None:
+        """Make room for a given id: the lake that came with the organization may be unused."""
+        row = self.session.scalar(
+            select(Datalake).where(Datalake.organization_id == owner.id, Datalake.name == seed.name)
+        )
+        if row is None or seed.id in {None, row.id}:
+            return
+        used = (
+            select(Data.id).where(Data.datalake_id == row.id),
+            select(Tag.id).where(Tag.scope_id == row.id),
+        )
+        if all(self.session.scalar(one.limit(1)) is None for one in used):
+            self.session.delete(row)
+            self.session.flush()
 
     def _data(self, owner: Organization, lake: Datalake, image: Path) -> Data:
         content = image.read_bytes()

@@ -23,6 +23,7 @@ from pxl_toolbox.core.errors import UnavailableError
 _ANSWER_WAIT_S = 15.0
 _POLL_S = 0.01
 _BACKLOG = 1024
+_STOP_S = 2.0  # for requests that are being answered when we are told to stop
 _HEADER_TIMEOUT_MS = 30_000
 
 
@@ -76,13 +77,27 @@ async def _serve(
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+
+    def stop() -> None:
+        server.stop()
+        told.set()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     announcer = threading.Thread(
         target=_announce, args=(host, port, when_ready), name="announcer", daemon=True
     )
     announcer.start()
-    await server.serve()
+    serving = asyncio.ensure_future(server.serve())
+    asking = asyncio.ensure_future(told.wait())
+    await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
+    # granian itself would wait for a client that keeps a request half sent.
+    await asyncio.wait({serving}, timeout=_STOP_S)
+    asking.cancel()
+    if serving.done():
+        await serving  # a fault of the server is a fault of ours
+    serving.cancel()
 
 
 def _announce(host: str, port: int, when_ready: Callable[[str], None]) -> None:
