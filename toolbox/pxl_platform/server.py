@@ -80,7 +80,7 @@ async def _serve(
     told = asyncio.Event()
 
     def stop() -> None:
-        server.stop()
+        loop.call_soon(server.stop)
         told.set()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

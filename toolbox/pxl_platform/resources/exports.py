@@ -139,7 +139,8 @@ def _coco(export: _Export) -> bytes:
         for shape in image.shapes:
             annotations.append(
                 {
-                    "id": len(annotations),
+                    # From 1 on: pycocotools takes 0 for "no annotation" when it evaluates.
+                    "id": len(annotations) + 1,
                     "image_id": number,
                     "category_id": export.categories[shape.label_id],
                     "iscrowd": 0,

@@ -13,7 +13,7 @@ from pxl_platform.errors import BadRequest, NotFound
 from pxl_platform.models import Annotation, Asset, Data, DatasetVersion, Label, Shape, new_id, now
 from pxl_platform.resources.datasets import unlocked
 from pxl_platform.routing import Call, Route, reads
-from pxl_platform.shapes import KINDS, read_geometry, read_part
+from pxl_platform.shapes import KINDS, polygon_area, read_geometry, read_part
 
 View = dict[str, object]
 ShapeRow = dict[str, Any]
@@ -117,6 +117,9 @@ def shape_view(shape: Shape, label: object, height: int) -> View:
     if shape.kind == "masks":
         runs = rle.decode(shape.geometry["mask"])
         view |= {"area": float(rle.area(runs)), "bbox": rle.box(runs, height)}
+    elif shape.kind == "polygons":
+        # The SDK builds COCO files of polygons, and such a file with no area is not valid to it.
+        view["area"] = polygon_area(shape.geometry["polygon"])
     return view
 
 
