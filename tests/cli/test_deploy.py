@@ -336,13 +336,22 @@ def test_a_job_that_exits_3_is_failed_and_says_3(member: User, tiny: Tiny, image
     assert "is FAILED with exit code 3" in done.stderr
 
 
-def end_job(docker: Docker, job_id: str) -> None:
-    for container in docker.containers({"pxl.job": job_id}):
-        docker.remove(container.id, force=True)
+def cancel_jobs(platform: Platform, image: str, until: Until) -> None:
+    """Cancel what still runs of an image, and wait until the platform has ended it."""
+    client = Client(host=platform.host, token=platform.token)
+
+    def running() -> list[str]:
+        jobs = client.get("/api/pxl/jobs")["items"]
+        mine = [job for job in jobs if job["image"].startswith(f"{image}:")]
+        return [job["id"] for job in mine if job["status"] in {"PENDING", "QUEUED", "RUNNING"}]
+
+    for job_id in running():
+        client.post(f"/api/pxl/job/{job_id}/cancel")
+    until(lambda: not running(), 30, "the end of the cancelled jobs")
 
 
 def test_a_launch_does_not_wait_unless_asked(
-    member: User, tiny: Tiny, image: str, docker: Docker
+    member: User, tiny: Tiny, image: str, platform: Platform, until: Until
 ) -> None:
     tiny.write("sleep", "")
     deployed(member)
@@ -353,11 +362,11 @@ def test_a_launch_does_not_wait_unless_asked(
     assert time.monotonic() - began < 15
     job = json.loads(done.stdout)
     assert job["state"] == "PENDING"
-    end_job(docker, job["id"])
+    cancel_jobs(platform, image, until)
 
 
 def test_an_interrupted_follow_ends_with_130(
-    member: User, tiny: Tiny, image: str, until: Until, docker: Docker
+    member: User, tiny: Tiny, image: str, until: Until, platform: Platform
 ) -> None:
     tiny.write("sleep", "")
     deployed(member)
@@ -370,6 +379,8 @@ def test_an_interrupted_follow_ends_with_130(
             break
 
     os.kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
+    _, err = process.communicate(timeout=20)
 
     assert process.returncode == 130
+    assert " goes on; see " in err
+    cancel_jobs(platform, image, until)
