@@ -140,12 +140,11 @@ def test_a_container_that_is_stopped_gets_its_grace_and_then_is_killed(
 
 
 def test_limits_are_the_engines(docker: Docker, shell_image: Make, start: Start) -> None:
-    # 100 MB in a variable, where 30 MB are allowed.
-    image = shell_image("x=$(head -c 100000000 /dev/zero | tr '\\000' x); echo survived")
+    # 100 MB in a variable, where 30 MB are allowed; then a moment, for the engine to notice.
+    hungry = "x=$(head -c 100000000 /dev/zero | tr '\\000' x); echo survived"
+    container = start(shell_image(f"({hungry}); sleep 1; exit 3"), memory_bytes=30_000_000, cpus=1)
 
-    container = start(image, memory_bytes=30_000_000, cpus=1)
-
-    assert docker.wait(container.id) != 0
+    assert docker.wait(container.id) == 3
     assert docker.container(container.id).out_of_memory
     assert "survived" not in list(docker.logs(container.id))
 
@@ -176,6 +175,40 @@ def test_a_container_that_cannot_start_is_not_left_behind(
 
     docker.remove_image(image, force=True)
     assert docker.containers(labels) == ()
+
+
+START = """
+import signal, sys
+from pxl_toolbox.adapters.docker import ContainerRequest, connect
+
+image, name = sys.argv[1:]
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+with connect() as docker:
+    for number in range(12):
+        labels = {"of": f"{name}-{number}"}
+        request = ContainerRequest(image=image, name=f"{name}-{number}", labels=labels)
+        signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.017 * number)
+        try:
+            started = docker.start(request).id
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            docker.remove(started, force=True)
+            print("started")
+        except KeyboardInterrupt:
+            print("left" if docker.containers(labels) else "gone")
+"""
+
+
+def test_a_start_that_is_interrupted_at_any_moment_leaves_no_container(
+    shell_image: Make, name: str
+) -> None:
+    argv = [sys.executable, "-c", START, shell_image("sleep 20"), f"{name}-interrupted"]
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=28, check=True)
+
+    ends = done.stdout.split()
+    assert len(ends) == 12
+    assert "gone" in ends
+    assert "left" not in ends
 
 
 def test_a_name_that_is_taken_is_a_conflict(

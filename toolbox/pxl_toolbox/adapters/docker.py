@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 from pxl_toolbox.adapters import docker_build, registry
@@ -211,24 +212,34 @@ class Docker:
     # Containers
 
     def start(self, request: ContainerRequest) -> Container:
-        """Make a container, put its files in, start it. One that cannot start is removed.
+        """Make a container, put its files in, start it.
+
+        One that cannot start is removed, and so is one whose start is interrupted.
 
         Raises:
             ImageMissing: the engine has no such image; it is not fetched.
             ContainerExists: the name is taken.
             ContainerNotStarted: for one, the image's ENTRYPOINT is not there.
         """
-        container_id = self._create(request)
+        # Made in a thread, which an interruption does not reach: half a request would leave a
+        # container whose id nobody has.
+        thread = ThreadPoolExecutor(max_workers=1)
+        making = thread.submit(self._create, request)
         try:
+            container_id = making.result()
             self._put(container_id, request.files, request.files_owner)
             with speaking("start the container"):
                 self._api.start(container_id)
+            return self.container(container_id)
         except BaseException as error:
-            self.remove(container_id, force=True)
+            if making.exception() is not None:
+                raise
+            self.remove(making.result(), force=True)
             if isinstance(error, EngineRefused):
                 raise ContainerNotStarted(request.image, error.why) from error
             raise
-        return self.container(container_id)
+        finally:
+            thread.shutdown(wait=False)
 
     def _create(self, request: ContainerRequest) -> str:
         with speaking(
