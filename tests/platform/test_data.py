@@ -251,7 +251,56 @@ def test_a_link_is_asked_for_again(lake: Any, pictures: list[Path]) -> None:
     data = lake.upload_data(pictures[0])
 
     assert data.reset_url().startswith("http")
+
+
+def test_a_projection_is_stored_beside_its_datum(
+    lake: Any, pictures: list[Path], tmp_path: Path
+) -> None:
+    from picsellia.exceptions import ResourceConflictError, ResourceNotFoundError
+
+    data = lake.upload_data(pictures[0])
     assert data.list_projections() == []
+
+    made = lake.create_projection(data, "heat", str(pictures[1]), {"scale": 2})
+
+    (listed,) = data.list_projections()
+    assert (listed.name, listed.filename, listed.infos) == ("heat", pictures[1].name, {"scale": 2})
+    made.reset_url()
+    made.download(tmp_path / "copy")
+    assert (tmp_path / "copy" / made.filename).read_bytes() == pictures[1].read_bytes()
+    with pytest.raises(ResourceConflictError):
+        lake.create_projection(data, "heat", str(pictures[1]))
+    made.delete()
+    with pytest.raises(ResourceNotFoundError):
+        made.sync()
+
+
+def test_a_datalake_says_which_custom_metadata_its_data_have(
+    lake: Any, pictures: list[Path]
+) -> None:
+    from picsellia.exceptions import BadRequestError, ResourceNotFoundError
+
+    data = lake.upload_data(pictures[0], custom_metadata={"depth": 3})
+    lake.upsert_custom_metadata_schema_key("camera/1", {"input_type": "STRING", "required": False})
+
+    report = lake.update_custom_metadata_schema(
+        {"depth": {"input_type": "INTEGER", "required": True}}, delete_missing_keys=True
+    )
+    lake.set_allow_extra_custom_metadata(False)
+
+    try:
+        assert (report["created"], report["deleted"]) == (["depth"], ["camera/1"])
+        for wrong in ({"depth": "three"}, {}, {"depth": 3, "colour": "red"}):
+            with pytest.raises(BadRequestError):
+                data.update_custom_metadata(wrong)
+        data.update_custom_metadata({"depth": 4})
+        assert data.sync()["custom_metadata"] == {"depth": 4}
+    finally:
+        lake.set_allow_extra_custom_metadata(True)
+        lake.delete_custom_metadata_schema_key("depth")
+    assert lake.get_custom_metadata_schema()["custom_metadata_schema"] == {}
+    with pytest.raises(ResourceNotFoundError):
+        lake.delete_custom_metadata_schema_key("depth")
 
 
 def test_many_data_change_at_once(lake: Any, pictures: list[Path], name: str) -> None:

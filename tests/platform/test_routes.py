@@ -111,6 +111,7 @@ def things(
         "project": project.id,
         "experiment": experiment.id,
         "log": experiment.log("loss", [1.0], "LINE").id,
+        "projection": lake.create_projection(data, "heat", str(file)).id,
         "artifact": experiment.store("file", file).id,
         "logging_file": experiment.store_logging_file(file).id,
         "evaluation": experiment.list_evaluations()[0].id,

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 from sqlalchemy import Select, delete, select
 
-from pxl_platform.body import Body, part
+from pxl_platform.body import Body, part, uuid_text
 from pxl_platform.enums import DATA_TYPES, UPLOAD_STATUSES
 from pxl_platform.errors import BadRequest, Conflict, NotFound
 from pxl_platform.models import Data, Datalake, DataSource, Tag, TagLink
@@ -19,6 +19,7 @@ from pxl_platform.resources.filters import (
     narrowed_by_custom_metadata,
     narrowed_by_list,
 )
+from pxl_platform.resources.metadata_keys import check_custom_metadata
 from pxl_platform.resources.storage import presigned_url
 from pxl_platform.resources.tags import (
     link_tags,
@@ -140,13 +141,19 @@ def create_data(call: Call) -> View:
         width=None if size is None else size[0],
         height=None if size is None else size[1],
         details=body.optional_object("metadata"),
-        custom_metadata=body.optional_object("custom_metadata"),
+        custom_metadata=_custom_metadata(lake, body),
         data_source_id=source_id,
     )
     call.session.add(data)
     call.session.flush()
     link_tags(call, tag_ids, [data.id])
     return data_view(call, data)
+
+
+def _custom_metadata(lake: Datalake, body: Body) -> dict[str, Any] | None:
+    found = body.optional_object("custom_metadata")
+    check_custom_metadata(lake, found)
+    return found
 
 
 def _named(lake: Datalake, object_name: str) -> Select[Data]:
@@ -232,18 +239,12 @@ def get_data_link(call: Call) -> View:
     return {"presigned_url": presigned_url(call, call.at(Data).object_name)}
 
 
-def list_projections(call: Call) -> View:
-    """A local platform computes no projections, so every datum has none."""
-    call.at(Data)
-    return {"items": [], "count": 0, "next_cursor": None}
-
-
 def update_data(call: Call) -> View:
     data, body = call.at(Data), call.body
     if body.has("metadata"):
         data.details = body.optional_object("metadata")
     if body.has("custom_metadata"):
-        data.custom_metadata = body.optional_object("custom_metadata")
+        data.custom_metadata = _custom_metadata(call.own(Datalake, data.datalake_id), body)
     if body.given("filename"):
         data.filename = body.name("filename")
     return data_view(call, data)
@@ -271,19 +272,19 @@ def update_many_data(call: Call) -> View:
     """For each id: replace metadata, custom metadata, tags (by name) and source (by name)."""
     lake = call.at(Datalake)
     changes = part(call.body.value("objects"), "objects").fields
-    rows = call.owned(Data, Body({"ids": list(changes)}).uuids("ids"))
-    for row, change in zip(rows, changes.values(), strict=True):
+    for row_id, change in changes.items():
+        row = call.own(Data, uuid_text(row_id, f"objects.{row_id}"))
         if row.datalake_id != lake.id:
             raise NotFound(f"there is no datum {row.id} in this datalake")
-        _change(call, lake, row, part(change, f"objects.{row.id}"))
-    return {"count": len(rows)}
+        _change(call, lake, row, part(change, f"objects.{row_id}"))
+    return {"count": len(changes)}
 
 
 def _change(call: Call, lake: Datalake, row: Data, change: Body) -> None:
     if change.given("metadata"):
         row.details = change.optional_object("metadata")
     if change.given("custom_metadata"):
-        row.custom_metadata = change.optional_object("custom_metadata")
+        row.custom_metadata = _custom_metadata(lake, change)
     if name := change.optional_text("data_source"):
         row.data_source_id = _source_id(call, name)
     if names := change.texts("tags"):
@@ -331,7 +332,6 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", f"{_LAKE}/data/bulk", update_many_data),
     reads("GET", "/api/data/{data}", get_data),
     reads("GET", "/api/data/{data}/presigned-url", get_data_link),
-    reads("GET", "/api/data/{data}/projections", list_projections),
     Route("PATCH", "/api/data/{data}", update_data),
     Route("PATCH", "/api/data/{data}/custom-metadata", update_data),
     Route("DELETE", "/api/data/{data}", delete_data),
