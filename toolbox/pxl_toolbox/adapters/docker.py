@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 from pxl_toolbox.adapters import docker_build, registry
@@ -21,6 +20,7 @@ from pxl_toolbox.adapters.docker_build import (
     BuildTimeout,
 )
 from pxl_toolbox.adapters.docker_containers import (
+    Making,
     host_config,
     packed,
     wait_for_end,
@@ -221,10 +221,10 @@ class Docker:
             ContainerExists: the name is taken.
             ContainerNotStarted: for one, the image's ENTRYPOINT is not there.
         """
-        # Made in a thread, which an interruption does not reach: half a request would leave a
-        # container whose id nobody has.
-        thread = ThreadPoolExecutor(max_workers=1)
-        making = thread.submit(self._create, request)
+        making = Making(
+            lambda: self._create(request),
+            lambda container_id: self.remove(container_id, force=True),
+        )
         try:
             container_id = making.result()
             self._put(container_id, request.files, request.files_owner)
@@ -232,14 +232,10 @@ class Docker:
                 self._api.start(container_id)
             return self.container(container_id)
         except BaseException as error:
-            if making.exception() is not None:
-                raise
-            self.remove(making.result(), force=True)
-            if isinstance(error, EngineRefused):
+            was_made = making.undo()
+            if isinstance(error, EngineRefused) and was_made:
                 raise ContainerNotStarted(request.image, error.why) from error
             raise
-        finally:
-            thread.shutdown(wait=False)
 
     def _create(self, request: ContainerRequest) -> str:
         with speaking(

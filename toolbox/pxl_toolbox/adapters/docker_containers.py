@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pxl_toolbox.adapters.docker_engine import speaking
@@ -52,6 +53,53 @@ def packed(files: Mapping[str, bytes], owner: int) -> bytes:
             member.uid = member.gid = owner
             tar.addfile(member, io.BytesIO(data))
     return archive.getvalue()
+
+
+class Making:
+    """Makes a container in a thread, which an interruption does not reach.
+
+    Half a request would leave a container whose id nobody has. One that is made after
+    `undo` was called is dropped by the thread itself, which outlives the main one.
+    """
+
+    def __init__(self, make: Callable[[], str], drop: Callable[[str], None]) -> None:
+        self._make = make
+        self._drop = drop
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._made: str | None = None
+        self._error: Exception | None = None
+        self._unwanted = False
+
+    def result(self) -> str:
+        """The id, once it is made; raises what the making raised."""
+        threading.Thread(target=self._run, name="make-container").start()
+        self._over.wait()
+        if self._made is None:
+            raise self._error or RuntimeError("a container was made without an id")
+        return self._made
+
+    def undo(self) -> bool:
+        """Drop it, now or when it is made; whether it was made already."""
+        with self._lock:
+            self._unwanted = True
+            made = self._made
+        if made is not None:
+            self._drop(made)
+        return made is not None
+
+    def _run(self) -> None:
+        try:
+            made = self._make()
+            with self._lock:
+                self._made = made
+                unwanted = self._unwanted
+            if unwanted:
+                self._drop(made)
+        except Exception as error:  # noqa: BLE001  (handed to whoever waits)
+            self._error = error
+        finally:
+            self._over.set()
 
 
 def wait_for_end(api: APIClient, container_id: str) -> int:
