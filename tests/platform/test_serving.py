@@ -155,12 +155,12 @@ def test_reset_needs_a_yes_and_removes_everything(machine: Machine) -> None:
 
 
 def test_status_says_whether_a_platform_answers(server: Server, machine: Machine) -> None:
-    from tests.platform.conftest import free_port
-
     port = server.host.rpartition(":")[2]
 
     found = machine.answer("status", "--port", port)
-    nobody = machine.run("status", "--port", str(free_port()))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # held, and nobody listens on it
+        nobody = machine.run("status", "--port", str(silent.getsockname()[1]))
 
     assert (found["status"], found["runner"]) == ("ok", "off")
     assert nobody.returncode == 5
