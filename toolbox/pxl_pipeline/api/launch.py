@@ -11,7 +11,7 @@ from typing import Any
 from pxl_pipeline.api import environment
 from pxl_pipeline.api.pipeline import Pipeline
 from pxl_pipeline.api.platform import Platform
-from pxl_pipeline.api.preparation import clear_outputs
+from pxl_pipeline.api.preparation import clear_outputs, warn_of_unread
 from pxl_pipeline.api.run_config import RunConfig
 from pxl_toolbox.adapters.process import Runner
 from pxl_toolbox.core.errors import NotFoundError, TimeLimitError
@@ -55,11 +55,13 @@ class Launch:
         if not run_config.is_file():
             raise NotFoundError(f"there is no run config {run_config}", hint="check the path")
         config = RunConfig.read(run_config, self.pipeline)
+        config.require_complete()
         platform = Platform.of(self.context)
         identity = platform.identify(self.context.organization)
         with step(self.emit, "launch", self.context.host) as running:
             from pxl_pipeline.api.gateway import Gateway
 
+            warn_of_unread(config, running)
             gateway = Gateway(self.context)
             data = dict(config.file.data)
             data["input"] = {key: dict(one) for key, one in data.get("input", {}).items()}

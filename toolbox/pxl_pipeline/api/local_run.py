@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pxl_pipeline.api import environment, image
 from pxl_pipeline.api.pipeline import Pipeline
-from pxl_pipeline.api.preparation import PreparedRun, prepare
+from pxl_pipeline.api.preparation import CheckedRun, PreparedRun, check
 from pxl_toolbox.adapters.files import write_atomically
 from pxl_toolbox.adapters.process import Command, Runner
 from pxl_toolbox.core.errors import UnavailableError
@@ -64,10 +64,11 @@ class LocalRun:
         """Run the pipeline with its own Python, its output as events of the step "run".
 
         Raises:
-            Whatever `preparation.prepare` raises.
+            Whatever `preparation.check` raises.
         """
-        prepared = self._prepare(working_dir=None)
+        checked = self._check()
         place = environment.ensure(self.pipeline, runner=self.runner, emit=self.emit)
+        prepared = checked.open(reuse_folder=self.reuse_folder, working_dir=None)
         command = Command(
             argv=(
                 str(place.python),
@@ -108,7 +109,7 @@ class LocalRun:
             keep: leave the container there when it has ended.
 
         Raises:
-            BuildFailed, ContainerNotStarted: as they say; the rest as `preparation.prepare`.
+            BuildFailed, ContainerNotStarted: as they say; the rest as `preparation.check`.
         """
         if gpus and not docker.info().gpus:
             raise UnavailableError(
@@ -116,7 +117,7 @@ class LocalRun:
                 hint="install the NVIDIA container toolkit, or leave --use-gpu out",
             )
         name = image.name_for(self.pipeline, self.context)
-        prepared = self._prepare(working_dir=_WORK_IN_CONTAINER)
+        checked = self._check()
         built = image.build(
             self.pipeline,
             tags=(f"{name}:smoke-test",),
@@ -125,6 +126,7 @@ class LocalRun:
             docker=docker,
             emit=self.emit,
         )
+        prepared = checked.open(reuse_folder=self.reuse_folder, working_dir=_WORK_IN_CONTAINER)
         lines = _Lines(self.emit, prepared.folder / "run.log", secrets_=(self.context.token,))
         with step(self.emit, "run", built.id) as running, lines:
             report = self._run_image(docker, prepared, built.id, gpus=gpus, keep=keep, lines=lines)
@@ -181,13 +183,11 @@ class LocalRun:
             container=container.name if keep else None,
         )
 
-    def _prepare(self, *, working_dir: str | None) -> PreparedRun:
-        return prepare(
+    def _check(self) -> CheckedRun:
+        return check(
             self.pipeline,
             context=self.context,
             run_config=self.run_config,
-            reuse_folder=self.reuse_folder,
-            working_dir=working_dir,
             runner=self.runner,
             emit=self.emit,
         )

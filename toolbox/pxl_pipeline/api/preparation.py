@@ -39,24 +39,53 @@ class PreparedRun:
         return str(found) if found else None
 
 
-def prepare(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRun:
+    """A run whose inputs are there; nothing was made or deleted for it yet."""
+
+    pipeline: Pipeline
+    run_config: RunConfig
+    gateway: Gateway
+    data: dict[str, Any]
+    emit: Emit
+
+    def open(self, *, reuse_folder: bool, working_dir: str | None) -> PreparedRun:
+        """Clear the outputs' places where asked to, and make the run's folder and config.
+
+        The last thing before a run: what could fail without it, an install or a build, has
+        been done by then, so that a failure there costs nobody an earlier result.
+
+        Args:
+            reuse_folder: use the latest run's folder again.
+            working_dir: where the pipeline puts its files; None for the run's folder.
+        """
+        data = self.data
+        with step(self.emit, "outputs", self.pipeline.name) as running:
+            clear_outputs(self.gateway, self.run_config, running)
+            folder = Runs(self.pipeline.folder).open(reuse=reuse_folder)
+            data["run"]["working_dir"] = working_dir or str(folder)
+            if self.pipeline.is_training:
+                hyperparameters = data["hyperparameters"]
+                experiment_id = self.gateway.prepare_experiment(self.run_config, hyperparameters)
+                data.setdefault("output", {}).setdefault("experiment", {})["id"] = experiment_id
+            write_atomically(folder / RUN_CONFIG, dumps(data))
+        return PreparedRun(folder=folder, config=data)
+
+
+def check(
     pipeline: Pipeline,
     *,
     context: Context,
     run_config: Path | None,
-    reuse_folder: bool,
-    working_dir: str | None,
     runner: Runner,
     emit: Emit,
-) -> PreparedRun:
-    """Make a local run ready.
+) -> CheckedRun:
+    """Check a local run, and resolve what its config names.
 
     Args:
         pipeline: what will run.
         context: on which platform its inputs and outputs are.
         run_config: the run config; None for the latest run's, else the template's.
-        reuse_folder: use the latest run's folder again.
-        working_dir: where the pipeline puts its files; None for the run's folder.
         runner: runs uv and the pipeline's own Python.
         emit: told what is going on.
 
@@ -64,26 +93,25 @@ def prepare(
         PlatformDown, TokenRefused, ConfigError, NotFoundError, UserCodeFailed: nothing was
             made, on the platform or on disk, but the pipeline's environment.
     """
-    runs = Runs(pipeline.folder)
-    config = RunConfig.read(runs.config_to_use(run_config), pipeline)
-    if not pipeline.is_training:
-        _ = config.target_id
+    config = RunConfig.read(Runs(pipeline.folder).config_to_use(run_config), pipeline)
+    config.require_complete()
     Platform.of(context).identify(context.organization)
     declared = environment.declared(pipeline, runner=runner, emit=emit)
     with step(emit, "inputs", context.host) as running:
+        warn_of_unread(config, running)
         from pxl_pipeline.api.gateway import Gateway
 
         gateway = Gateway(context)
         data = config.resolved(context=context, declared=declared, working_dir="")
         gateway.complete(config, data)
-        clear_outputs(gateway, config, running)
-        folder = runs.open(reuse=reuse_folder)
-        data["run"]["working_dir"] = working_dir or str(folder)
-        if pipeline.is_training:
-            experiment_id = gateway.prepare_experiment(config, data["hyperparameters"])
-            data.setdefault("output", {}).setdefault("experiment", {})["id"] = experiment_id
-        write_atomically(folder / RUN_CONFIG, dumps(data))
-    return PreparedRun(folder=folder, config=data)
+    return CheckedRun(pipeline=pipeline, run_config=config, gateway=gateway, data=data, emit=emit)
+
+
+def warn_of_unread(config: RunConfig, running: Step) -> None:
+    """Say which sections of a run config nothing reads."""
+    for key in config.unread:
+        line = config.file.line_of(key)
+        running.log(f"warning: {config.file.path}:{line}: nothing reads {key!r}")
 
 
 def clear_outputs(gateway: Gateway, config: RunConfig, running: Step) -> None:

@@ -26,6 +26,13 @@ _INPUT_OF_TARGET: Mapping[Target, str] = {
 }
 
 
+# What picsellia-cv-engine 0.6.12 and 0.7.6 of the peer read; the latter writes `auth` and `run`.
+_SECTIONS = frozenset(
+    {"override_outputs", "target_id", "job", "input", "inputs", "output", "auth", "run", "docker"}
+    | {"run_parameters", "augmentations_parameters", "export_parameters", "experiment_id"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A version of something: by id, or by the names of its origin and of itself."""
@@ -112,6 +119,31 @@ class RunConfig:
             origin_name=self.text(*keys, "origin_name"),
             name=self.text(*keys, "name") or self.text(*keys, "version_name"),
         )
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What stands at the top of the file and nobody reads: a slip of the pen, mostly."""
+        known = {*_SECTIONS, self.pipeline.parameters_key}
+        return tuple(key for key in self.file.data if key not in known)
+
+    def require_complete(self) -> None:
+        """Check, without asking anybody, that the config names what a run needs.
+
+        Raises:
+            ConfigError: an id or a name is missing or is none.
+        """
+        if not self.pipeline.is_training:
+            _ = self.target_id
+            return
+        if not self.reference("input", "train_dataset_version").given:
+            raise self.file.error(
+                *("input", "train_dataset_version"),
+                problem="names no dataset version to train on",
+                mend="set id in [input.train_dataset_version]",
+            )
+        if not self.file.get("output", "experiment", "id"):
+            self.file.required(str, "output", "experiment", "name")
+            self.file.required(str, "output", "experiment", "project_name")
 
     def merged_parameters(self, declared: Declarations) -> dict[str, Any]:
         """The declared defaults, and over them what the run config says."""

@@ -14,7 +14,8 @@ from typing import TextIO
 
 from pxl_toolbox.core.events import Emit, Event, Finished, Log, Progress, Started, ignore
 
-_TALKATIVE = frozenset({"run", "job"})  # steps whose output is what the user came for
+# Steps whose every line is for the user: what they came for, warnings, what is deleted.
+_TALKATIVE = frozenset({"run", "job", "inputs", "outputs", "launch"})
 _REDRAW_S = 0.1
 
 
@@ -118,8 +119,7 @@ class JsonRenderer:
 
 def _ending(event: Finished) -> str:
     result = "done" if event.ok else "not done"
-    first_line = event.outcome.partition("\n")[0]
-    outcome = f": {first_line}" if first_line else ""
+    outcome = f": {event.outcome}" if event.outcome else ""
     return f"{event.step} {result} in {event.took_s:.1f} s{outcome}"
 
 

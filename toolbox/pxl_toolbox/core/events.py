@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pxl_toolbox.core.errors import ToolboxError
-
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -85,8 +83,8 @@ def step(emit: Emit, name: str, detail: str = "") -> Iterator[Step]:
     emit(Started(name, detail))
     try:
         yield running
-    except BaseException as error:
-        outcome = error.message if isinstance(error, ToolboxError) else ""
-        emit(Finished(name, ok=False, took_s=time.monotonic() - began, outcome=outcome))
+    except BaseException:
+        # Why is told once, by the error itself, where it ends.
+        emit(Finished(name, ok=False, took_s=time.monotonic() - began))
         raise
     emit(Finished(name, ok=running.ok, took_s=time.monotonic() - began, outcome=running.outcome))
