@@ -221,6 +221,84 @@ def test_a_coco_file_that_is_wrong_is_named_with_the_key(
     assert objects(machine) == []
 
 
+def boxes(machine: Machine) -> list[tuple[str, float]]:
+    """Of each box: the end of its image's object name, and its x."""
+    with closing(sqlite3.connect(machine.data / "platform.sqlite3")) as database:
+        found = database.execute(
+            "SELECT data.object_name, data.filename, shape.geometry FROM shape"
+            " JOIN annotation ON annotation.id = shape.annotation_id"
+            " JOIN asset ON asset.id = annotation.asset_id JOIN data ON data.id = asset.data_id"
+        ).fetchall()
+    assert {filename for _, filename, _ in found} == {"1.png"}
+    return sorted((name.split("/", 2)[2], json.loads(drawn)["x"]) for name, _, drawn in found)
+
+
+def same_names(folder: Path, *names: str) -> dict[str, Any]:
+    """Images a/1.png and b/1.png, of one content; their COCO calls them by `names`."""
+    for place in ("a", "b"):
+        (folder / place).mkdir(parents=True)
+        Image.new("RGB", (16, 12)).save(folder / place / "1.png")
+    drawn = coco(list(names))
+    for number, one in enumerate(drawn["annotations"]):
+        one["bbox"][0] = number
+    return drawn
+
+
+@pytest.mark.parametrize("names", [("b/1.png", "a/1.png"), ("./b/1.png", "a\\1.png")])
+def test_boxes_are_on_the_image_that_the_path_says(
+    machine: Machine, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    machine.answer("org", "create", "local")
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps(same_names(tmp_path / "im", *names)))
+
+    made = machine.answer("import-coco", file, "--images", tmp_path / "im")
+
+    assert made["images"] == 2
+    assert boxes(machine) == [("a/1.png", 1), ("b/1.png", 0)]
+
+
+def test_a_seed_takes_images_of_one_name_in_two_folders(machine: Machine, seed: Path) -> None:
+    folder = seed.parent / "same"
+    drawn = same_names(folder / "images", "a/1.png", "b/1.png")
+    (folder / "coco.json").write_text(json.dumps(drawn))
+    seed.write_text(SEED.replace('"tiles/', '"same/').replace('"photos"', '"same/images"'))
+
+    made = machine.answer("seed", seed)["made"]
+    again = machine.run("seed", seed)
+
+    assert (made["data"], made["asset"]) == (2, 2)
+    assert boxes(machine) == [("a/1.png", 0), ("b/1.png", 1)]
+    assert again.stdout == "everything was there\n"
+
+
+@pytest.mark.parametrize("given", ["1.png", "c/1.png"])
+def test_a_name_that_may_be_another_image_is_refused(
+    machine: Machine, tmp_path: Path, given: str
+) -> None:
+    machine.answer("org", "create", "local")
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps(same_names(tmp_path / "im", "a/1.png", given)))
+
+    done = machine.run("import-coco", file, "--images", tmp_path / "im")
+
+    assert done.returncode == CONFIG_WRONG, done.stderr
+    error = done.stderr.splitlines()[0]
+    assert all(told in error for told in (str(file), "`images[1].file_name`", f"'{given}'"))
+    assert objects(machine) == []
+
+
+def test_a_bare_name_that_one_image_has_is_that_image(machine: Machine, tmp_path: Path) -> None:
+    machine.answer("org", "create", "local")
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps(same_names(tmp_path / "im", "1.png")))
+    (tmp_path / "im" / "b" / "1.png").unlink()
+
+    machine.answer("import-coco", file, "--images", tmp_path / "im")
+
+    assert boxes(machine) == [("a/1.png", 0)]
+
+
 def test_an_image_that_cannot_be_read_leaves_nothing_behind(machine: Machine, seed: Path) -> None:
     machine.answer("org", "create", "before")
     rows_before = rows(machine)

@@ -5,7 +5,8 @@ Source: the COCO data format, cocodataset.org, "Data format", section "Object De
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,14 +32,22 @@ class CocoAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class Coco:
-    """Categories in their order, and the annotations of each image by its file's name."""
+    """Categories in their order, and the annotations of each image.
+
+    An image is called by its path below the images' folder, with slashes.
+    """
 
     categories: tuple[str, ...]
     by_image: Mapping[str, tuple[CocoAnnotation, ...]]
 
 
-def read_coco(path: Path, images: Sequence[Path]) -> Coco:
-    """Read a COCO file that is about these images, which are matched by file name.
+def read_coco(path: Path, images: Iterable[str]) -> Coco:
+    """Read a COCO file.
+
+    Args:
+        path: the file.
+        images: the paths of the images that it is about, below their folder, with slashes. The
+            file may call an image by its bare name where no other image has that name.
 
     Raises:
         NotFoundError: there is no such file.
@@ -50,20 +59,36 @@ def read_coco(path: Path, images: Sequence[Path]) -> Coco:
         raise NotFoundError(f"{path}: {error.strerror}", hint="give a COCO file") from None
     try:
         content = part(orjson.loads(raw), "the file")
-        return _coco(Body(content.fields), {image.name for image in images})
+        return _coco(Body(content.fields), _Known.of(images))
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path}: not JSON: {error}", hint=f"edit {path}") from None
     except BadRequest as error:
         raise ConfigError(f"{path}: {error.message}", hint=f"edit {path}") from None
 
 
-def _coco(content: Body, known: set[str]) -> Coco:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The images that there are: their paths, and those of each bare name."""
+
+    paths: frozenset[str]
+    by_name: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, images: Iterable[str]) -> _Known:
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in images:
+            found[PurePosixPath(path).name].append(path)
+        by_name = {name: tuple(paths) for name, paths in found.items()}
+        return cls(frozenset(path for paths in by_name.values() for path in paths), by_name)
+
+
+def _coco(content: Body, known: _Known) -> Coco:
     for key in ("images", "annotations", "categories"):
         if not content.has(key):
             raise BadRequest(f"`{key}` is missing: this is not a COCO file")
     names = {_id(one): one.name() for one in content.parts("categories")}
-    files = {_id(one): _file_name(one, known) for one in content.parts("images")}
-    by_image: dict[str, list[CocoAnnotation]] = {name: [] for name in files.values()}
+    files = {_id(one): _path(one, known) for one in content.parts("images")}
+    by_image: dict[str, list[CocoAnnotation]] = {path: [] for path in files.values()}
     for one in content.parts("annotations"):
         image, category = one.integer("image_id"), one.integer("category_id")
         if image not in files:
@@ -73,7 +98,7 @@ def _coco(content: Body, known: set[str]) -> Coco:
         by_image[files[image]].append(CocoAnnotation(names[category], _geometries(one)))
     return Coco(
         tuple(dict.fromkeys(names.values())),
-        {name: tuple(found) for name, found in by_image.items()},
+        {path: tuple(found) for path, found in by_image.items()},
     )
 
 
@@ -92,11 +117,20 @@ def _id(body: Body) -> int:
     return body.integer("id")
 
 
-def _file_name(image: Body, known: set[str]) -> str:
-    name = PurePosixPath(image.text("file_name").replace("\\", "/")).name
-    if name not in known:
-        raise BadRequest(f"`{image.where}.file_name`: there is no image {name!r}")
-    return name
+def _path(image: Body, known: _Known) -> str:
+    given = image.text("file_name")
+    path = str(PurePosixPath(given.replace("\\", "/")))
+    if path in known.paths:
+        return path
+    meant = known.by_name.get(path, ())
+    if not meant:
+        raise BadRequest(f"`{image.where}.file_name`: there is no image {given!r}")
+    if len(meant) > 1:
+        raise BadRequest(
+            f"`{image.where}.file_name`: {given!r} may be any of {len(meant)} images, "
+            f"as {meant[0]} and {meant[1]}"
+        )
+    return meant[0]
 
 
 def _geometries(annotation: Body) -> dict[str, tuple[Geometry, ...]]:

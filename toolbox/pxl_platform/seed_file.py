@@ -35,11 +35,11 @@ _KEYS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatalakeSeed:
-    """A datalake; `images` go into it, each with every tag."""
+    """A datalake; `images` go into it, each with every tag; see `image_files`."""
 
     id: str | None
     name: str
-    images: tuple[Path, ...]
+    images: Mapping[str, Path]
     tags: tuple[str, ...]
 
 
@@ -51,7 +51,7 @@ class DatasetVersionSeed:
     name: str
     description: str
     type: str
-    images: tuple[Path, ...]
+    images: Mapping[str, Path]
     annotations: Coco | None
     tags: tuple[str, ...]
 
@@ -114,10 +114,11 @@ def read_seed(path: Path) -> tuple[OrganizationSeed, ...]:
         raise ConfigError(f"{path}: {error.message}", hint=f"edit {path}") from None
 
 
-def image_files(folder: Path) -> tuple[Path, ...]:
-    """The images of a folder and those below it, by name."""
+def image_files(folder: Path) -> dict[str, Path]:
+    """The images of a folder and those below it, by their path from it, with slashes."""
     found = (file for file in folder.rglob("*") if file.suffix.lower() in _IMAGES)
-    return tuple(sorted(file for file in found if file.is_file()))
+    files = sorted(file for file in found if file.is_file())
+    return {file.relative_to(folder).as_posix(): file for file in files}
 
 
 def _parsed(path: Path) -> Body:
@@ -226,22 +227,14 @@ def _model_version(body: Body, path: Path) -> ModelVersionSeed:
     )
 
 
-def _images(body: Body, path: Path) -> tuple[Path, ...]:
+def _images(body: Body, path: Path) -> Mapping[str, Path]:
     name = body.optional_text("images")
     if name is None:
-        return ()
+        return {}
     folder = path.parent / name
     if not folder.is_dir():
         raise BadRequest(f"`{body.where}.images`: there is no folder {folder}")
-    images = image_files(folder)
-    seen: dict[str, Path] = {}
-    for image in images:
-        if image.name in seen:
-            raise BadRequest(
-                f"`{body.where}.images`: {seen[image.name]} and {image} have the same name"
-            )
-        seen[image.name] = image
-    return images
+    return image_files(folder)
 
 
 def _file(body: Body, key: str, name: str, path: Path) -> Path:

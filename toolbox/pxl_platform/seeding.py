@@ -98,7 +98,7 @@ class _Seeding:
         self._token(row, seed.token)
         wanted = {one.name for one in seed.datalakes}
         if DEFAULT_DATALAKE not in wanted:
-            empty = DatalakeSeed(id=None, name=DEFAULT_DATALAKE, images=(), tags=())
+            empty = DatalakeSeed(id=None, name=DEFAULT_DATALAKE, images={}, tags=())
             self._datalake(row, empty)
         for lake in seed.datalakes:
             self._datalake(row, lake)
@@ -130,7 +130,7 @@ class _Seeding:
             row = self._add(
                 Datalake(id=seed.id or new_id(), organization_id=owner.id, name=seed.name)
             )
-        data = [self._data(owner, row, image) for image in seed.images]
+        data = [self._data(owner, row, *image) for image in seed.images.items()]
         self._tagged(owner, row.id, "DATA", seed.tags, [one.id for one in data])
         return row
 
@@ -149,9 +149,9 @@ class _Seeding:
             self.session.delete(row)
             self.session.flush()
 
-    def _data(self, owner: Organization, lake: Datalake, image: Path) -> Data:
-        content = image.read_bytes()
-        name = f"seed/{hashlib.sha256(content).hexdigest()[:32]}/{image.name}"
+    def _data(self, owner: Organization, lake: Datalake, path: str, image: Path) -> Data:
+        # The path tells images of the same name and content apart.
+        name = f"seed/{hashlib.sha256(image.read_bytes()).hexdigest()[:32]}/{path}"
         there = self.session.scalar(
             select(Data).where(Data.datalake_id == lake.id, Data.object_name == name)
         )
@@ -207,17 +207,17 @@ class _Seeding:
             )
         )
         lake = self._datalake(
-            owner, DatalakeSeed(id=None, name=DEFAULT_DATALAKE, images=(), tags=())
+            owner, DatalakeSeed(id=None, name=DEFAULT_DATALAKE, images={}, tags=())
         )
-        assets = {image.name: self._asset(owner, version, lake, image) for image in seed.images}
+        assets = {
+            path: self._asset(owner, version, self._data(owner, lake, path, image))
+            for path, image in seed.images.items()
+        }
         self._tagged(owner, version.id, "ASSET", seed.tags, [one.id for one in assets.values()])
         if seed.annotations is not None:
             self._annotations(version, assets, seed.annotations)
 
-    def _asset(
-        self, owner: Organization, version: DatasetVersion, lake: Datalake, image: Path
-    ) -> Asset:
-        data = self._data(owner, lake, image)
+    def _asset(self, owner: Organization, version: DatasetVersion, data: Data) -> Asset:
         there = select(Asset).where(
             Asset.dataset_version_id == version.id, Asset.data_id == data.id
         )
