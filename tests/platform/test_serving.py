@@ -28,6 +28,16 @@ def test_a_port_in_use_is_exit_5_and_named(server: Server, machine: Machine) -> 
 
     assert done.returncode == 5
     assert port in done.stderr
+    assert "a platform answers there already" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_a_port_of_another_program_is_told_as_that(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = machine.run("serve", "--no-runner", "--port", str(other.getsockname()[1]))
+
+    assert done.returncode == 5
+    assert "in use by another program" in done.stderr
     assert "--port" in done.stderr
 
 

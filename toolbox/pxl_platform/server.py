@@ -17,6 +17,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from pxl_platform.app import build
+from pxl_platform.probe import health
 from pxl_platform.routing import Services
 from pxl_toolbox.core.errors import UnavailableError
 
@@ -30,9 +31,10 @@ _HEADER_TIMEOUT_MS = 30_000
 class PortTaken(UnavailableError):
     """Something else listens on the address already."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, by_a_platform: bool) -> None:
+        why = ": a platform answers there already" if by_a_platform else " by another program"
         super().__init__(
-            f"{host}:{port} is in use by another program",
+            f"{host}:{port} is in use{why}",
             hint="stop that program, or choose another port with --port",
         )
 
@@ -101,13 +103,18 @@ async def _serve(
 
 
 def _announce(host: str, port: int, when_ready: Callable[[str], None]) -> None:
-    shown = "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104  (a comparison)
+    shown = _reachable(host)
     deadline = time.monotonic() + _ANSWER_WAIT_S
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection((shown, port), timeout=1):
             when_ready(f"http://{_bracketed(shown)}:{port}")
             return
         time.sleep(_POLL_S)
+
+
+def _reachable(host: str) -> str:
+    """Where clients on this machine find what listens on `host`."""
+    return "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104  (a comparison)
 
 
 def _bracketed(host: str) -> str:
@@ -124,6 +131,7 @@ def _usable_port(host: str, port: int) -> int:
             probe.listen(1)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortTaken(host, port) from None
+                ours = health(_reachable(host), port) is not None
+                raise PortTaken(host, port, by_a_platform=ours) from None
             raise AddressNotOurs(host, port, error.strerror or str(error)) from None
         return int(probe.getsockname()[1])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from typing import Annotated
 
 import typer
 
 from pxl_platform.cli.common import AsJson, answer
+from pxl_platform.probe import health
 from pxl_toolbox.core.errors import UnavailableError
-
-_LIMIT_S = 2.5
 
 
 def status(
@@ -24,15 +21,10 @@ def status(
     Example: pxl-platform status --port 8000
     """
     url = f"http://{host}:{port}"
-    connection = http.client.HTTPConnection(host, port, timeout=_LIMIT_S)
-    try:
-        connection.request("GET", "/api/pxl/health")
-        found = json.loads(connection.getresponse().read())
-        text = f"{url} answers: version {found['version']}, runner {found['runner']}"
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+    found = health(host, port)
+    if found is None:
         raise UnavailableError(
             f"no platform answers at {url}", hint="start one with `pxl-platform serve`"
-        ) from None
-    finally:
-        connection.close()
+        )
+    text = f"{url} answers: version {found['version']}, runner {found['runner']}"
     answer({"url": url, **found}, as_json=as_json, text=text)
