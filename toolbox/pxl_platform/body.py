@@ -36,6 +36,22 @@ def bounded(value: int, field: str) -> int:
     return value
 
 
+def _without_nul(text: str, field: str) -> str:
+    """A text that programs in C, SQLite's functions among them, do not cut short."""
+    if "\0" in text:
+        raise BadRequest(f"`{field}` has a NUL character: {shown(text)}")
+    return text
+
+
+def integer_of(text: str, field: str) -> int:
+    """The integer that a text spells, if the database can hold it."""
+    try:
+        value = int(text)
+    except ValueError:  # no digits, or more of them than Python reads
+        raise BadRequest(f"`{field}` has to be an integer, not {shown(text)}") from None
+    return bounded(value, field)
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A JSON object, or a part of one. `where` is the way to it, for error messages."""
@@ -66,7 +82,8 @@ class Body:
         return found
 
     def optional_text(self, name: str) -> str | None:
-        return cast("str | None", self._typed(name, str, "a text"))
+        found = cast("str | None", self._typed(name, str, "a text"))
+        return None if found is None else _without_nul(found, self._path(name))
 
     def integer(self, name: str, default: int | None = None) -> int:
         found = self.optional_integer(name)
@@ -140,6 +157,7 @@ class Body:
         for n, value in enumerate(values):
             if not isinstance(value, str):
                 raise BadRequest(f"`{self._path(name)}[{n}]` has to be a text, not {shown(value)}")
+            _without_nul(value, f"{self._path(name)}[{n}]")
         return cast("list[str]", values)
 
     def optional_list(self, name: str) -> list[Any] | None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from pxl_platform.body import bounded
+from pxl_platform.body import integer_of, shown
 from pxl_platform.errors import BadRequest
 from pxl_platform.models import Row
 from pxl_platform.routing import Call
@@ -91,5 +91,5 @@ def _whole(call: Call, name: str, default: int, *, least: int, most: int | None)
 
 def _seq(cursor: str) -> int:
     if not cursor.isdecimal():
-        raise BadRequest(f"`cursor` is not one that this platform gave: {cursor!r}")
-    return bounded(int(cursor), "cursor")
+        raise BadRequest(f"`cursor` is not one that this platform gave: {shown(cursor)}")
+    return integer_of(cursor, "cursor")

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from pxl_platform.body import bounded
+from pxl_platform.body import integer_of
 from pxl_platform.errors import BadRequest
 
 Value = str | int | float | bool | None
@@ -174,7 +174,7 @@ class _Parser:
         if token.kind == "text":
             return re.sub(r"\\(.)", r"\1", token.text[1:-1])
         if token.kind == "number":
-            return float(token.text) if "." in token.text else bounded(int(token.text), "q")
+            return float(token.text) if "." in token.text else integer_of(token.text, "q")
         if token.kind == "word":
             return _CONSTANTS.get(token.text.lower(), token.text)
         raise BadRequest(f"`q` has {token.text!r} where a value should be")

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pxl_platform.auth import Caller
-from pxl_platform.body import Body, bounded, part, uuid_list, uuid_text
+from pxl_platform.body import Body, integer_of, part, uuid_list, uuid_text
 from pxl_platform.database import Database
-from pxl_platform.errors import BadRequest, NotFound
+from pxl_platform.errors import NotFound
 from pxl_platform.models import Organization, Owned
 from pxl_platform.signing import Signer
 from pxl_platform.storage import ObjectStore
@@ -49,12 +49,7 @@ class Query:
 
     def integer(self, name: str) -> int | None:
         value = self.params.get(name)
-        if value is None:
-            return None
-        try:
-            return bounded(int(value), name)
-        except ValueError:
-            raise BadRequest(f"`{name}` has to be an integer, not {value!r}") from None
+        return None if value is None else integer_of(value, name)
 
     def flag(self, name: str) -> bool:
         """Python's spelling of a boolean, which is what the SDK sends, or JSON's."""

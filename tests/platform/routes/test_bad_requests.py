@@ -85,6 +85,9 @@ def test_a_body_that_is_no_json_or_no_object_is_a_bad_request(
         ("/api/organization/{organization}/datasets", {}, "name"),
         ("/api/organization/{organization}/datasets", {"name": 5}, "name"),
         ("/api/organization/{organization}/datasets", {"name": "x" * 600}, "name"),
+        ("/api/organization/{organization}/datasets", {"name": "a\x00b"}, "name"),
+        ("/api/model/{model}/versions", {"name": "a\x00b"}, "name"),
+        ("/api/label/{label}/skeleton", {"vertices": ["\x00"], "edges": []}, "vertices[0]"),
         ("/api/dataset/{dataset}/versions", {"version": "v", "type": "BOXES"}, "type"),
         ("/api/dataset/version/{dataset_version}/assets", {"data_ids": "x"}, "data_ids"),
         ("/api/dataset/version/{dataset_version}/assets", {"data_ids": ["x"]}, "data_ids[0]"),
@@ -158,6 +161,8 @@ QUERIES = (
     "q=)(",
     "q=" + "(" * 500,
     "q=a%20b%20c",
+    "q=width%20%3D%20" + "9" * 5000,
+    "cursor=" + "9" * 5000,
     "q=width%20%3E%20%22x%22",
     "q=filename%20~%20%22%5B%22",
     "q=width%20in%20(99999999999999999999999)",
@@ -179,3 +184,16 @@ def test_no_query_makes_the_server_stumble(
                 wrong.append(f"{told(route, answer)} for {query}")
 
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["offset=999999999999999999999", "offset=" + "9" * 5000, "cursor=" + "9" * 5000, "offset=-1"],
+)
+def test_a_number_that_no_list_reaches_is_a_bad_request(server: Server, query: str) -> None:
+    path = f"/api/organization/{server.organization_id}/datasets"
+
+    answer = server.ask("GET", f"{path}?{query}")
+
+    assert answer.status == 400, answer.content
+    assert f"`{query.partition('=')[0]}`" in answer.json["message"]

@@ -19,7 +19,7 @@ from pxl_platform.routing import AnyRoute, Route, StreamRoute
 if TYPE_CHECKING:
     from tests.platform.conftest import Answer, Server
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 TABLE = TESTS.parent / "toolbox" / "pxl_platform" / "conformance.toml"
 KEYS = {"method", "path", "caller", "status", "check"}
 CALLERS = {"sdk", "cv-engine", "cli", "ours"}
