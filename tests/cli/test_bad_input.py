@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,15 +86,33 @@ def test_a_parameter_without_a_default_is_told_with_its_line(member: User, tiny:
 
     done = member.pxl("test", "tiny")
 
-    refused(done, 3, r"parameters\.py:3: ProcessingParameters: a parameter has no default \(size\)")
+    refused(done, 3, r"parameters\.py:3: ProcessingParameters\.size: has no default \(size\)")
+
+
+def test_another_missing_key_is_the_users_own_error(member: User, tiny: Tiny) -> None:
+    tiny.edit("parameters.py", 'log_data.get("size", 3)', "{}['mine']")
+
+    done = member.pxl("test", "tiny")
+
+    refused(done, 1, "your code in .*parameters.py raised an exception")
+    assert "  | KeyError: 'mine'" in done.stderr
+
+
+def test_a_class_that_is_not_there_is_an_error_of_the_config(member: User, tiny: Tiny) -> None:
+    tiny.edit("config.toml", ":ProcessingParameters", ":Nope")
+
+    done = member.pxl("test", "tiny")
+
+    refused(done, 3, r"config\.toml:10: execution\.parameters_class: .* has no class Nope")
 
 
 def test_a_parameter_that_cannot_be_sent_is_told_with_its_line(member: User, tiny: Tiny) -> None:
     tiny.edit("parameters.py", 'log_data.get("size", 3)', "{1, 2}")
+    tiny.edit("parameters.py", "        self.size", "        self.sizes = 1\n        self.size")
 
     done = member.pxl("deploy", "tiny")
 
-    refused(done, 3, r"parameters\.py:3: ProcessingParameters\.size: \{1, 2\} cannot be sent")
+    refused(done, 3, r"parameters\.py:4: ProcessingParameters\.size: \{1, 2\} cannot be sent")
 
 
 def test_parameters_that_end_python_do_not_end_us(member: User, tiny: Tiny) -> None:
@@ -142,3 +163,44 @@ def test_a_wrong_option_is_a_usage_error(member: User, tiny: Tiny) -> None:
 
     assert done.returncode == 2
     assert "--bump" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nope",),
+        ("deploy", "tiny", "--bogus"),
+        ("deploy", "--bump", "huge"),
+        ("launch", "tiny"),
+        ("switch", "local"),
+        ("init",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_as_every_error_is(user: User, words: tuple[str, ...]) -> None:
+    done = user.pxl(*words)
+
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: [^\n]+\n  try: [^\n]+--help\n", done.stderr), done.stderr
+
+
+def test_an_answer_that_cannot_be_written_is_told(user: User) -> None:
+    done = user.run("sh", "-c", "pxl-pipeline --version > /dev/full")
+
+    assert done.returncode == 5
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.1, 0.2, 0.3])
+def test_an_interruption_at_any_time_is_told_as_one(
+    member: User, tiny: Tiny, after_s: float
+) -> None:
+    process = member.start("pxl-pipeline", "test", "tiny")
+    time.sleep(after_s)
+
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+
+    # Until Python has read our first line it ends by the signal itself, as any program.
+    assert process.returncode in {130, -signal.SIGINT}
+    assert "pxl_pipeline/" not in err

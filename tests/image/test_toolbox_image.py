@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import pxl_pipeline.cli
+import pxl_pipeline.cli.app
 import pxl_toolbox
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_every_command_of_pxl_pipeline_is_taken_as_a_first_word(
 ) -> None:
     done = docker.run(toolbox_image, "cat", "/opt/pxl-toolbox/commands")
 
-    assert done.out.split() == [command.name for command in pxl_pipeline.cli.APP.commands]
+    assert done.out.split() == [command.name for command in pxl_pipeline.cli.app.APP.commands]
 
 
 @pytest.mark.parametrize("command", ["init", "test"])  # `test` is a program of the shell, too

@@ -11,13 +11,26 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
 
+class _NoDefault(KeyError):
+    """The parameters asked for a value that a deploy has not: it needs a default."""
+
+
+class _NoValues(dict[str, Any]):
+    """What parameters are built from at a deploy: nothing."""
+
+    def __missing__(self, key: str) -> Any:
+        raise _NoDefault(key)
+
+
 def _load(path_and_class: str) -> Any:
+    """The class, or None where the file has none of that name."""
     path, _, name = path_and_class.partition(":")
     spec = importlib.util.spec_from_file_location("declarations", path)
     if spec is None or spec.loader is None:
@@ -25,7 +38,7 @@ def _load(path_and_class: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules["declarations"] = module
     spec.loader.exec_module(module)
-    return getattr(module, name)
+    return getattr(module, name, None)
 
 
 def _own_traceback(error: BaseException) -> str:
@@ -37,7 +50,14 @@ def _own_traceback(error: BaseException) -> str:
     )
 
 
-def _line_in(error: BaseException, path: str) -> int | None:
+def _lacks_a_default(error: KeyError) -> bool:
+    """Whether cv-engine, or a class of the user's own, missed a value; not some other lookup."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return isinstance(error, _NoDefault) or "picsellia_cv_engine" in Path(last.filename).parts
+
+
+def _raised_at(error: BaseException, path: str) -> int | None:
+    """The line of the user's file that was last on the way to the error."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
@@ -46,9 +66,20 @@ def _line_in(error: BaseException, path: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def _attribute_line(path: str, attribute: str) -> int | None:
+def _attribute_at(path: str, line: int | None) -> str:
+    """The attribute that is assigned at a line, or a few lines above where a call spans several."""
+    source = Path(path).read_text().splitlines()
+    for number in range(line or 0, max(0, (line or 0) - 6), -1):
+        found = re.search(r"self\.(\w+)\s*(?::[^=]+)?=", source[number - 1])
+        if found:
+            return found[1]
+    return ""
+
+
+def _line_of(path: str, attribute: str) -> int | None:
+    assigned = re.compile(rf"self\.{re.escape(attribute)}\s*(?::[^=]+)?=")
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
-        if f"self.{attribute}" in line:
+        if assigned.search(line):
             return number
     return None
 
@@ -56,25 +87,41 @@ def _attribute_line(path: str, attribute: str) -> int | None:
 def _parameters(path_and_class: str) -> dict[str, Any]:
     path, _, name = path_and_class.partition(":")
     parameters_class = _load(path_and_class)
+    if parameters_class is None:
+        return {"problem": "no class", "key": "parameters_class", "class": name, "file": path}
     try:
-        values = parameters_class(log_data={}).to_dict()
+        values = parameters_class(log_data=_NoValues()).to_dict()
     except KeyError as error:
-        # What cv-engine raises for a parameter that has neither value nor default.
-        line = _line_in(error, path)
-        return {"problem": "no default", "class": name, "line": line, "text": str(error.args[0])}
+        if not _lacks_a_default(error):
+            raise
+        line = _raised_at(error, path)
+        return {
+            "problem": "no default",
+            "class": name,
+            "line": line,
+            "attribute": _attribute_at(path, line),
+            "text": str(error.args[0]),
+        }
     for attribute, value in values.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
-            line = _attribute_line(path, attribute)
             return {
                 "problem": "not serialisable",
                 "class": name,
-                "line": line,
+                "line": _line_of(path, attribute),
                 "attribute": attribute,
                 "text": repr(value),
             }
     return {"parameters": values}
+
+
+def _with_inputs(answer: dict[str, Any], path_and_class: str) -> dict[str, Any]:
+    path, _, name = path_and_class.partition(":")
+    inputs_class = _load(path_and_class)
+    if inputs_class is None:
+        return {"problem": "no class", "key": "inputs_class", "class": name, "file": path}
+    return {**answer, "inputs": inputs_class().to_list()}
 
 
 def main() -> int:
@@ -83,7 +130,7 @@ def main() -> int:
     try:
         answer = _parameters(parameters_class)
         if inputs_class and "problem" not in answer:
-            answer["inputs"] = _load(inputs_class)().to_list()
+            answer = _with_inputs(answer, inputs_class)
     except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
         answer = {"problem": "raised", "text": _own_traceback(error)}
     Path(answer_file).write_text(json.dumps(answer, allow_nan=False))

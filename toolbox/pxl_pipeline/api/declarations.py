@@ -12,6 +12,7 @@ from typing import Any
 from pxl_pipeline.api.pipeline import Pipeline
 from pxl_toolbox.adapters.process import Command, Runner
 from pxl_toolbox.core.errors import ConfigError, UserCodeFailed
+from pxl_toolbox.store.toml_file import TomlFile
 
 PROBE = Path(__file__).parents[1] / "probe.py"
 _LIMIT_S = 120.0
@@ -77,11 +78,17 @@ def _refuse_problem(pipeline: Pipeline, answer: Mapping[str, Any]) -> None:
     problem = answer.get("problem")
     if problem is None:
         return
+    if problem == "no class":
+        raise TomlFile.read(pipeline.config_path).error(
+            *("execution", answer["key"]),
+            problem=f"{answer['file']} has no class {answer['class']}",
+            mend="name a class of that file",
+        )
     file = pipeline.folder / pipeline.parameters_class.partition(":")[0]
     where = f"{file}:{answer['line']}" if answer.get("line") else str(file)
     if problem == "no default":
         raise ConfigError(
-            f"{where}: {answer['class']}: a parameter has no default ({answer['text']})",
+            f"{where}: {answer['class']}.{answer['attribute']}: has no default ({answer['text']})",
             hint="give default=… to extract_parameter",
         )
     if problem == "not serialisable":

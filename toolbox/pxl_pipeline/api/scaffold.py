@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import shutil
 import tempfile
@@ -17,7 +18,13 @@ from pxl_toolbox.adapters import copier, prepared, uv
 from pxl_toolbox.adapters.copier import Template
 from pxl_toolbox.adapters.files import write_atomically
 from pxl_toolbox.adapters.process import LocalRunner, Runner
-from pxl_toolbox.core.errors import ConflictError, NotFoundError, UsageError
+from pxl_toolbox.core.errors import (
+    ConflictError,
+    NotFoundError,
+    ToolboxError,
+    UnavailableError,
+    UsageError,
+)
 from pxl_toolbox.core.events import Emit, ignore, step
 from pxl_toolbox.store import settings
 
@@ -53,7 +60,8 @@ class PipelineName:
     """The name of a pipeline, of its folder, and of its image's last part.
 
     Lower case letters and digits, with single `-` or `_` between them, so that it is a
-    folder, an image and a Python distribution without any change. Build one with `parse`.
+    folder, an image and a Python distribution without any change; no word of Python's own,
+    so that with `_` for `-` it is a module too. Build one with `parse`.
     """
 
     text: str
@@ -65,7 +73,7 @@ class PipelineName:
         Raises:
             UsageError: with the mended name as its hint.
         """
-        if _NAME.fullmatch(text) and len(text) <= _LONGEST_NAME:
+        if _NAME.fullmatch(text) and len(text) <= _LONGEST_NAME and not keyword.iskeyword(text):
             return cls(text)
         mended = _mended(text)
         raise UsageError(
@@ -149,6 +157,7 @@ def check(wanted: NewPipeline) -> None:
     Raises:
         UsageError: there is no such template for this kind.
         ConflictError: the folder is there, and is not to be overwritten.
+        NotFoundError, UnavailableError: the system does not let us look.
         UvMissing: an environment is wanted and there is no uv.
     """
     known = TEMPLATES[wanted.kind]
@@ -157,6 +166,13 @@ def check(wanted: NewPipeline) -> None:
             f"there is no template {wanted.template!r} of type {wanted.kind}",
             hint=f"--template {known[0]}" if len(known) == 1 else f"one of {', '.join(known)}",
         )
+    with _naming(wanted.folder):
+        _refuse_what_is_there(wanted)
+    if wanted.install:
+        uv.find()
+
+
+def _refuse_what_is_there(wanted: NewPipeline) -> None:
     folder = wanted.folder
     if folder.is_file() or (folder.exists() and not wanted.overwrite):
         raise ConflictError(
@@ -165,8 +181,6 @@ def check(wanted: NewPipeline) -> None:
             if folder.is_file()
             else "choose another name, or --force to overwrite the template's files in it",
         )
-    if wanted.install:
-        uv.find()
 
 
 def create(
@@ -180,20 +194,21 @@ def create(
 
     Raises:
         UsageError, ConflictError, UvMissing: as `check` does.
+        ConflictError, NotFoundError, UnavailableError: the system does not let us write there.
         NotFoundError, TemplateUnreadable, TemplateFailed: the template is at fault.
         UvFailed: the locked dependencies could not be installed.
     """
     began = time.monotonic()
     check(wanted)
-    is_new = not wanted.folder.exists()
-    with tempfile.TemporaryDirectory(
-        prefix=f".{wanted.name.text}.", dir=_nearest_folder(wanted.parent)
-    ) as scratch:
+    with _scratch(wanted) as scratch:
+        is_new = not wanted.folder.exists()
         with step(emit, "template", f"{wanted.kind}/{wanted.template}") as running:
-            rendered = Path(scratch) / wanted.name.text
-            version = running.outcome = _render(wanted, rendered)
+            rendered = scratch / wanted.name.text
+            with _naming(wanted.folder):
+                version = running.outcome = _render(wanted, rendered)
         with _removed_on_failure(wanted) if is_new else _nothing_to_undo():
-            overwritten = _move_in(rendered, wanted.folder)
+            with _naming(wanted.folder):
+                overwritten = _move_in(rendered, wanted.folder)
             environment = _install(wanted.folder, runner, emit) if wanted.install else None
     return MadePipeline(
         folder=wanted.folder,
@@ -202,6 +217,42 @@ def create(
         environment=environment,
         took_s=time.monotonic() - began,
     )
+
+
+@contextmanager
+def _scratch(wanted: NewPipeline) -> Iterator[Path]:
+    """A folder to write in that lies where a rename into the pipeline's place is possible."""
+    with _naming(wanted.folder):
+        made = tempfile.TemporaryDirectory(
+            prefix=f".{wanted.name.text}.", dir=_nearest_folder(wanted.parent)
+        )
+    with made as name:
+        yield Path(name)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Make the system's refusals into errors that name the folder that was to be made."""
+    try:
+        yield
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> ToolboxError:
+    message = f"{folder} cannot be made: {error.strerror or error}"
+    if error.filename:
+        message += f" ({error.filename})"
+    match error:
+        case FileExistsError() | IsADirectoryError() | NotADirectoryError():
+            return ConflictError(message, hint="move that away, or choose another name")
+        case FileNotFoundError():
+            return NotFoundError(message, hint="--output-dir names a folder that can be made")
+        case PermissionError():
+            hint = "--output-dir names a folder that you may write to"
+        case _:
+            hint = "check --output-dir and the free space of its disk"
+    return UnavailableError(message, hint=hint)
 
 
 def _render(wanted: NewPipeline, target: Path) -> str:
@@ -305,10 +356,13 @@ def _mended(text: str) -> str:
     last = text.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     words = re.sub(r"[^a-z0-9_]+", "-", last.lower())
     words = re.sub(r"[-_]*-[-_]*|__+", "-", words).strip("-_0123456789")
-    return words[:_LONGEST_NAME].strip("-_")
+    words = words[:_LONGEST_NAME].strip("-_")
+    return f"{words}-pipeline" if keyword.iskeyword(words) else words
 
 
 def _fault_of(text: str) -> str:
+    if keyword.iskeyword(text):
+        return "it is a word of Python's own"
     if "/" in text or "\\" in text:
         return "it is a path; --output-dir says where the folder goes"
     if re.search(r"\s", text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import typer
 
 from pxl_pipeline.cli import common
 from pxl_toolbox.cli.render import Style
-from pxl_toolbox.core.errors import ConfigError, UsageError
+from pxl_toolbox.core.errors import ConfigError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from pxl_pipeline.api.scaffold import Kind, MadePipeline, NewPipeline, TrainedModel
+
+_RUN_CONFIG = "runs/run_config.toml"
 
 
 def init(
@@ -93,7 +96,7 @@ def init(
         name=parsed,
         kind=wanted_kind,
         template=template or _only_template(wanted_kind),
-        parent=output_dir.absolute(),
+        parent=_absolute(output_dir),
         use_pyproject=use_pyproject,
         overwrite=force,
         install=install,
@@ -104,6 +107,16 @@ def init(
     emit = common.telling(progress, verbose=verbose, quiet=quiet)
     made = scaffold.create(wanted, emit=emit)
     common.answer(_report(made, wanted), as_json=as_json, text=lambda: _as_text(made, wanted_kind))
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.absolute()
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{folder} is in the folder that we are in, which was removed",
+            hint="cd to a folder that is there, or give --output-dir as an absolute path",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +230,8 @@ def _report(made: MadePipeline, wanted: NewPipeline) -> dict[str, object]:
 
 
 def _as_text(made: MadePipeline, kind: Kind) -> str:
-    name = made.folder.name
+    shown = _from_here(made.folder)
+    folder, run_config = (shlex.quote(str(path)) for path in (shown, shown / _RUN_CONFIG))
     edit = "utils/model.py" if kind == "training" else "utils/processing.py"
     environment = made.environment or "none; `pxl-pipeline test` makes it"
     lines = [
@@ -225,8 +239,16 @@ def _as_text(made: MadePipeline, kind: Kind) -> str:
         f"environment: {environment}",
         *(f"overwritten: {file}" for file in made.overwritten),
         "",
-        f"1. edit   {name}/{edit} and the ids in {name}/runs/run_config.toml",
-        f"2. test   pxl-pipeline test {name} --run-config-file {name}/runs/run_config.toml",
-        f"3. deploy pxl-pipeline deploy {name}",
+        f"1. edit   {shown / edit} and the ids in {shown / _RUN_CONFIG}",
+        f"2. test   pxl-pipeline test {folder} --run-config-file {run_config}",
+        f"3. deploy pxl-pipeline deploy {folder}",
     ]
     return "\n".join(lines)
+
+
+def _from_here(folder: Path) -> Path:
+    """The folder as it is typed here: relative where it is below us."""
+    try:
+        return folder.relative_to(Path.cwd())
+    except (ValueError, FileNotFoundError):  # elsewhere; or where we are was removed
+        return folder

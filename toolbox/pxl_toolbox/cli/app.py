@@ -1,26 +1,10 @@
-"""The command pxl-toolbox: the machine, the images and the services."""
+"""The command `pxl-toolbox`: the machine, the images and the services."""
 
 from __future__ import annotations
 
-from pxl_toolbox import __version__
-from pxl_toolbox.cli import boundary
-from pxl_toolbox.cli.lazy import LazyApp, LazyCommand
-
-APP = LazyApp(
-    program="pxl-toolbox",
-    about="The box that vision pipelines are made and run in: engine, images, services.",
-    version=__version__,
-    commands=(
-        LazyCommand("up", "pxl_toolbox.cli.services:up", "Start the platform and the registry."),
-        LazyCommand("down", "pxl_toolbox.cli.services:down", "Stop what `up` started."),
-        LazyCommand("status", "pxl_toolbox.cli.services:status", "Tell what runs."),
-        LazyCommand("engine", "pxl_toolbox.cli.engine:app", "The Docker engine of this machine."),
-        LazyCommand("images", "pxl_toolbox.cli.images:app", "The images of the toolbox."),
-        LazyCommand("version", "pxl_toolbox.cli.version:version", "Tell which version this is."),
-    ),
-)
-
 
 def main() -> None:
-    """Run `pxl-toolbox`."""
-    boundary.run(APP)
+    """Run pxl-toolbox; what takes time to import comes after the boundary is there."""
+    from pxl_toolbox.cli import boundary
+
+    boundary.run("pxl_toolbox.cli.commands:APP")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -17,8 +15,11 @@ from pxl_toolbox.core.errors import ExitCode, Interrupted, ToolboxError
 from pxl_toolbox.store.settings import state_folder
 
 
-def run(app: Callable[[], object]) -> NoReturn:
+def run(app: str) -> NoReturn:
     """Run one of our apps to its end and leave the process with its exit code.
+
+    `app` is `module:name` of something callable. It is imported here, behind the signal
+    handlers, so that an interruption at any time is told as one.
 
     A `ToolboxError` becomes an error line, a hint and its code; an interruption (Ctrl-C,
     TERM, HUP) unwinds like an error, so that what was started is ended, and exits 130;
@@ -27,7 +28,9 @@ def run(app: Callable[[], object]) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        app()
+        module, _, name = app.partition(":")
+        getattr(importlib.import_module(module), name)()
+        sys.stdout.flush()
     except ToolboxError as error:
         _say(error.message, error.hint)
         _leave(error.exit_code)
@@ -41,20 +44,27 @@ def run(app: Callable[[], object]) -> NoReturn:
         # The reader of our output is gone (`pxl-pipeline … | head`): not worth a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(ExitCode.FAILED)
-    except ModuleNotFoundError as error:
+    except OSError as error:
+        _say(
+            f"{error.filename or 'the operating system'}: {error.strerror or error}",
+            "check the path, who owns it, and the free space of its disk",
+        )
+        _leave(ExitCode.UNAVAILABLE)
+    except Exception as error:  # noqa: BLE001  (the boundary is the one place that may)
+        _leave(_told_unforeseen(error))
+    _leave(ExitCode.OK)
+
+
+def _told_unforeseen(error: Exception) -> ExitCode:
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("pxl_"):
         _say(
             f"the package {error.name} is not installed",
             "uv pip install 'pxl-toolbox[all]': the small installation leaves servers out",
         )
-        _leave(ExitCode.UNAVAILABLE)
-    except Exception as error:  # noqa: BLE001  (the boundary is the one place that may)
-        report = _write_report(error)
-        _say(
-            f"a fault of our own: {type(error).__name__}",
-            f"send us {report}; it holds the details",
-        )
-        _leave(ExitCode.BUG)
-    _leave(ExitCode.OK)
+        return ExitCode.UNAVAILABLE
+    report = _write_report(error)
+    _say(f"a fault of our own: {type(error).__name__}", f"send us {report}; it holds the details")
+    return ExitCode.BUG
 
 
 class Stopped(BaseException):
@@ -90,6 +100,9 @@ def _leave(code: int) -> NoReturn:
 
 def _write_report(error: BaseException) -> Path:
     """Keep the traceback, without local variables: those may hold tokens."""
+    import traceback
+    from datetime import UTC, datetime
+
     folder = state_folder() / "faults"
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"

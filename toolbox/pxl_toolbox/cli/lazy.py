@@ -14,7 +14,10 @@ from typing import Any
 
 import typer
 
-from pxl_toolbox.core.errors import ExitCode
+from pxl_toolbox.core.errors import ExitCode, UsageError
+
+# Typer keeps click to itself: its errors are found as what a known one of them is.
+_CLICK_ERROR: type[Any] = typer.BadParameter.__mro__[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,27 @@ class LazyApp:
         """Run the command that the process was started with.
 
         Raises:
-            SystemExit: with the exit code, where typer ends the program itself.
+            UsageError: it does not exist, or its arguments are wrong.
+            SystemExit: with the exit code that the command chose.
         """
-        self._build(_first_word())(prog_name=self.program)
+        try:
+            code = self._build(_first_word())(prog_name=self.program, standalone_mode=False)
+        except typer.Abort:
+            raise UsageError("no answer was given", hint="answer, or give the flag") from None
+        except _CLICK_ERROR as error:
+            raise self._usage_error(error) from None
+        if isinstance(code, int):
+            sys.exit(code)
+
+    def _usage_error(self, error: Any) -> UsageError:
+        """What click found wrong, told as all our errors are."""
+        context: Any = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else self.program
+        if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+            print(context.get_help(), file=sys.stderr)
+            return UsageError("no command was given", hint=f"{command} COMMAND --help")
+        message = error.format_message().strip().rstrip(".")
+        return UsageError(message[:1].lower() + message[1:], hint=f"{command} --help")
 
     def _build(self, wanted: str | None) -> typer.Typer:
         app = typer.Typer(

@@ -95,4 +95,4 @@ class Interrupted(ToolboxError):
     exit_code = ExitCode.INTERRUPTED
 
     def __init__(self, message: str = "interrupted") -> None:
-        super().__init__(message, hint="run the command again; a finished step is not repeated")
+        super().__init__(message, hint="run the command again when you are ready")
