@@ -9,6 +9,8 @@ import signal
 import subprocess
 import threading
 import time
+import tomllib
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -101,6 +103,28 @@ def test_a_dockerfile_that_does_not_build_shows_the_end_of_its_log(
     assert "  | " in done.stderr
     assert "the-reason" in done.stderr
     assert tiny.snapshot() == before
+
+
+def test_a_build_that_fails_costs_no_earlier_result(
+    member: User, tiny: Tiny, image: str, platform: Platform
+) -> None:
+    client = Client(host=platform.host, token=platform.token)
+    source = tomllib.loads(tiny.run_config.read_text())["input"]["dataset_version"]["id"]
+    dataset_id = client.get(f"/api/dataset/version/{source}")["origin_id"]
+    request = urllib.request.Request(
+        f"{platform.host}/api/dataset/{dataset_id}/versions",
+        data=b'{"version": "kept", "type": "OBJECT_DETECTION"}',
+        headers={"Authorization": f"Bearer {platform.token}"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        made = json.load(response)
+    tiny.edit("runs/run_config.toml", 'name = "made"', 'name = "kept"')
+    tiny.edit("Dockerfile", "ENTRYPOINT", "RUN exit 9\nENTRYPOINT")
+
+    assert member.pxl("smoke-test", "tiny").returncode == 1
+
+    assert client.get(f"/api/dataset/version/{made['id']}")["version"] == "kept"
+    assert not (tiny.folder / "runs" / "run1").exists()
 
 
 def test_an_interrupted_smoke_test_leaves_no_container(

@@ -201,3 +201,13 @@ def test_offline_whoami_needs_no_platform(user: User, member: User) -> None:
 
     assert "username" not in shown
     assert shown["token"].startswith("sha256:")
+
+
+def test_a_host_that_is_no_platform_is_told(user: User, registry: str) -> None:
+    done = user.pxl(
+        *("login", "-e", "CUSTOM", "--host", f"http://{registry}", "-o", "o", "--token", "-"),
+        stdin="tok-some-token",
+    )
+
+    assert done.returncode == 5
+    assert "what answers there is no platform" in done.stderr

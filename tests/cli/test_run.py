@@ -98,6 +98,8 @@ def test_an_interruption_leaves_nothing_running(member: User, tiny: Tiny, until:
     assert process.returncode == 130
     assert "error: interrupted" in err
     until(lambda: process_started_at(int(pid_file.read_text())) is None, 5, "the end")
+    outcome = json.loads((tiny.folder / "runs" / "run1" / "outcome.json").read_text())
+    assert (outcome["passed"], outcome["interrupted"]) == (False, "Stopped")
 
 
 def test_progress_can_be_read_by_a_program(member: User, tiny: Tiny) -> None:

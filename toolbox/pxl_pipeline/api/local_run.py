@@ -6,6 +6,8 @@ import json
 import secrets
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -27,6 +29,7 @@ RUNTIME = Path(__file__).parents[1] / "runtime"
 
 _RUN_LIMIT_S = 24 * 3600.0
 _TAIL_LINES = 20
+_OUTCOME = "outcome.json"
 _SHM_BYTES = 8 * 1024**3  # what the platform gives, and loaders of images need
 # In the container's own file system. The pipeline makes the folder, as whatever user it is.
 _WORK_IN_CONTAINER = "/tmp/pxl-run"  # noqa: S108
@@ -88,7 +91,11 @@ class LocalRun:
             secrets=(self.context.token,),
         )
         lines = _Lines(self.emit, prepared.folder / "run.log")
-        with step(self.emit, "run", self.pipeline.script.name) as running, lines:
+        with (
+            _outcome_kept(prepared),
+            step(self.emit, "run", self.pipeline.script.name) as running,
+            lines,
+        ):
             done = self.runner.run(command, lines.add)
             running.ok, running.outcome = done.code == 0, f"exit code {done.code}"
         report = RunReport(
@@ -128,7 +135,7 @@ class LocalRun:
         )
         prepared = checked.open(reuse_folder=self.reuse_folder, working_dir=_WORK_IN_CONTAINER)
         lines = _Lines(self.emit, prepared.folder / "run.log", secrets_=(self.context.token,))
-        with step(self.emit, "run", built.id) as running, lines:
+        with _outcome_kept(prepared), step(self.emit, "run", built.id) as running, lines:
             report = self._run_image(docker, prepared, built.id, gpus=gpus, keep=keep, lines=lines)
             running.ok, running.outcome = report.passed, f"exit code {report.exit_code}"
         return _kept(report)
@@ -230,8 +237,19 @@ class _Lines:
         self._emit(Log("run", masked))
 
 
+@contextmanager
+def _outcome_kept(prepared: PreparedRun) -> Iterator[None]:
+    """Leave an outcome for a run that did not come to its end, too."""
+    try:
+        yield
+    except BaseException as error:
+        row = {"passed": False, "interrupted": type(error).__name__, "folder": str(prepared.folder)}
+        write_atomically(prepared.folder / _OUTCOME, json.dumps(row, indent=2) + "\n")
+        raise
+
+
 def _kept(report: RunReport) -> RunReport:
     """Leave the outcome beside the run's config."""
     row = asdict(report) | {"folder": str(report.folder)}
-    write_atomically(report.folder / "outcome.json", json.dumps(row, indent=2) + "\n")
+    write_atomically(report.folder / _OUTCOME, json.dumps(row, indent=2) + "\n")
     return report

@@ -31,7 +31,7 @@ class PlatformDown(UnavailableError):
     """The platform did not answer."""
 
     def __init__(self, host: str, why: str) -> None:
-        hint = "check the URL and the network"
+        hint = "check the URL (--host) and the network"
         if urlsplit(host).hostname in {"localhost", "127.0.0.1"}:
             hint = "start it with `pxl-toolbox up`"
         super().__init__(f"no platform answers at {host} ({why})", hint=hint)
@@ -88,7 +88,10 @@ class Platform:
             TokenRefused: the token is wrong or expired.
             NotFoundError: the organization does not exist, or the token does not open it.
         """
-        ping = self.get("/api/home/ping")
+        try:
+            ping = self.get("/api/home/ping")
+        except NotFoundError:
+            raise PlatformDown(self.host, "what answers there is no platform") from None
         found_id = ping.get("default_organization")
         if organization is not None:
             try:
