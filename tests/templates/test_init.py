@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.templates.conftest import Machine, Released
+
+PROGRAM = Path(sys.executable).with_name("pxl-pipeline")
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -85,6 +88,9 @@ def test_the_seeds_examples_of_names_are_kept_as_typed(machine: Machine, tmp_pat
         ("x" * 51, f"use {'x' * 50}"),
         ("", "use a name such as resize-images"),
         ("numpy", "use numpy-pipeline"),
+        ("class", "use class-pipeline"),
+        ("Class", "use class-pipeline"),
+        ("None", "use none"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_with_one_that_can(
@@ -98,6 +104,78 @@ def test_a_name_that_cannot_be_is_refused_with_one_that_can(
     assert done.stdout == ""
     assert _hint(done.stderr) == hint or hint is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("output_dir", [".", "deep/er", "with space", "..", "absolute"])
+def test_the_printed_next_steps_can_be_typed_where_they_are_printed(
+    machine: Machine, tmp_path: Path, output_dir: str
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    place = str(tmp_path / "away") if output_dir == "absolute" else output_dir
+    arguments = ("--type", "processing", "--no-install", "--quiet", "--output-dir", place)
+    made = machine.pxl_pipeline("init", "zz", *arguments, cwd=here)
+    steps = dict(line.split(maxsplit=2)[1:] for line in made.stdout.splitlines()[-3:])
+    login = {"PXL_API_TOKEN": "t", "PXL_ENV": "CUSTOM", "PXL_ORGANIZATION": "o"}
+    nobody = {"PXL_HOST": "http://127.0.0.1:9"}
+    words = shlex.split(steps["test"])
+
+    done = machine.run(PROGRAM, *words[1:], cwd=here, env={**login, **nobody})
+
+    # It has read the run config that was printed, whose ids are still to be set.
+    assert done.returncode == 3, done.stderr
+    assert f"{words[-1]}:9: input.dataset_version.id" in done.stderr
+    assert shlex.split(steps["deploy"]) == ["pxl-pipeline", "deploy", words[2]]
+    if output_dir == "deep/er":
+        run_config = "deep/er/zz/runs/run_config.toml"
+        assert steps["test"] == f"pxl-pipeline test deep/er/zz --run-config-file {run_config}"
+        assert steps["edit"].startswith("deep/er/zz/utils/processing.py ")
+
+
+@pytest.mark.parametrize(
+    ("output_dir", "code"),
+    [("/proc/x", 4), ("/proc", 4), ("/dev/null/x", 2), ("x" * 300, 5)],
+)
+def test_a_place_that_cannot_be_written_is_named(
+    machine: Machine, tmp_path: Path, output_dir: str, code: int
+) -> None:
+    arguments = ("--type", "processing", "--no-install", "--output-dir", output_dir)
+
+    done = machine.pxl_pipeline("init", "zz", *arguments, cwd=tmp_path)
+
+    assert done.returncode == code, done.stderr
+    assert "--output-dir" in _hint(done.stderr)
+    assert output_dir.removesuffix("/x") in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_where_the_template_has_a_file_is_a_conflict(
+    machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "zz" / "steps.py").mkdir(parents=True)
+
+    done = machine.pxl_pipeline(
+        "init", "zz", "--type", "processing", "--no-install", "--force", cwd=tmp_path
+    )
+
+    assert done.returncode == 7, done.stderr
+    assert "steps.py" in done.stderr
+
+
+def test_in_a_folder_that_was_removed_an_absolute_place_is_asked_for(
+    machine: Machine, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    command = shlex.join([str(PROGRAM), "init", "zz", "--type", "processing"])
+    script = f'mkdir gone && cd gone && rmdir "{gone}" && {command} --no-install "$@"'
+
+    lost = machine.run("bash", "-c", script, "bash", cwd=tmp_path)
+    found = machine.run("bash", "-c", script, "bash", "--output-dir", tmp_path, cwd=tmp_path)
+
+    assert lost.returncode == 4, lost.stderr
+    assert "an absolute path" in _hint(lost.stderr)
+    assert found.returncode == 0, found.stderr
+    assert f"pxl-pipeline test {tmp_path / 'zz'} " in found.stdout
 
 
 def test_a_folder_that_is_there_is_refused_and_left_as_it_was(
@@ -192,7 +270,7 @@ def test_without_a_terminal_a_missing_answer_names_its_flag(
 def test_on_a_terminal_what_is_missing_is_asked_for(machine: Machine, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [str(Path(sys.executable).with_name("pxl-pipeline")), "init", "tiles", "--no-install"],
+        [str(PROGRAM), "init", "tiles", "--no-install"],
         cwd=tmp_path,
         env={**os.environ, **machine.environment, "TERM": "dumb"},
         stdin=theirs,
@@ -301,7 +379,7 @@ def test_an_interruption_while_installing_leaves_nothing(machine: Machine, tmp_p
         proxies = dict.fromkeys(("ALL_PROXY", "HTTPS_PROXY", "https_proxy"), proxy)
         empty = {"UV_CACHE_DIR": str(tmp_path / ".uv"), "NO_PROXY": "", "no_proxy": ""}
         with subprocess.Popen(
-            [str(Path(sys.executable).with_name("pxl-pipeline")), "init", "mine",
+            [str(PROGRAM), "init", "mine",
              "--type", "processing"],
             cwd=tmp_path,
             env={**os.environ, **machine.environment, **empty, **proxies},
