@@ -288,6 +288,16 @@ def test_a_name_that_may_be_another_image_is_refused(
     assert objects(machine) == []
 
 
+def test_the_folder_of_the_images_may_stand_in_front(machine: Machine, tmp_path: Path) -> None:
+    machine.answer("org", "create", "local")
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps(same_names(tmp_path / "im", "im/b/1.png", "data/im/a/1.png")))
+
+    machine.answer("import-coco", file, "--images", tmp_path / "im")
+
+    assert boxes(machine) == [("a/1.png", 1), ("b/1.png", 0)]
+
+
 def test_a_bare_name_that_one_image_has_is_that_image(machine: Machine, tmp_path: Path) -> None:
     machine.answer("org", "create", "local")
     file = tmp_path / "coco.json"

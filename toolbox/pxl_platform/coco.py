@@ -119,9 +119,13 @@ def _id(body: Body) -> int:
 
 def _path(image: Body, known: _Known) -> str:
     given = image.text("file_name")
-    path = str(PurePosixPath(given.replace("\\", "/")))
-    if path in known.paths:
-        return path
+    parts = PurePosixPath(given.replace("\\", "/")).parts
+    path = str(PurePosixPath(*parts))
+    # Folders in front of ours, such as the images' own, say nothing that contradicts.
+    for start in range(len(parts)):
+        below = str(PurePosixPath(*parts[start:]))
+        if below in known.paths:
+            return below
     meant = known.by_name.get(path, ())
     if not meant:
         raise BadRequest(f"`{image.where}.file_name`: there is no image {given!r}")
