@@ -65,9 +65,6 @@ class Worktree:
     folder: Path
     runner: Runner = field(default_factory=LocalRunner)
 
-    def is_repository(self) -> bool:
-        return _git(self.runner, self.folder, "rev-parse", "--is-inside-work-tree").code == 0
-
     def changes(self) -> tuple[str, ...]:
         """What below the folder is not committed: lines of `git status --porcelain`."""
         done = _must(self.runner, self.folder, "status", "--porcelain", "--", ".")
@@ -93,13 +90,6 @@ class BareRepository:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "HEAD").is_file():
             _must(self.runner, self.folder, "init", "--quiet", "--bare", "--initial-branch=main")
-
-    def commit_of(self, ref: str) -> str | None:
-        """The commit that `ref` names, or None."""
-        done = _git(
-            self.runner, self.folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"
-        )
-        return done.out.strip() if done.code == 0 else None
 
     def tags(self) -> tuple[str, ...]:
         """The names of all tags."""
@@ -128,12 +118,6 @@ class BareRepository:
             self.folder,
             *("-c", "pack.threads=1", "bundle", "create", "--quiet", str(target), "--all"),
         )
-
-
-def _git(
-    runner: Runner, folder: Path, *arguments: str, env: Mapping[str, str] | None = None
-) -> Completed:
-    return runner.run(_command(folder, arguments, env or {}))
 
 
 def _must(
