@@ -117,3 +117,11 @@ def test_no_tracked_file_names_a_package_registry() -> None:
     ]
 
     assert found == []
+
+
+def test_the_table_of_measurements_is_filled() -> None:
+    rows = re.findall(
+        r"^\| `.*\| 1/[\d.]+ \| 1/\d \|$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+
+    assert len(rows) == 4

@@ -26,6 +26,7 @@ from pxl_pipeline.api.registration import (
 )
 from pxl_pipeline.api.version import Bump, bumped, floating_tag
 from pxl_toolbox.adapters import registry
+from pxl_toolbox.adapters.docker import image_id
 from pxl_toolbox.adapters.files import locked
 from pxl_toolbox.adapters.process import Runner
 from pxl_toolbox.core.errors import ConflictError, NotFoundError, UnavailableError
@@ -81,7 +82,7 @@ class Deployment:
 
     pipeline: Pipeline
     context: Context
-    docker: Docker
+    connect: Callable[[], Docker]
     runner: Runner
     emit: Emit
 
@@ -133,14 +134,14 @@ class Deployment:
             return DeployReport(state="up to date", plan=plan, digest=None)
         if dry_run:
             return DeployReport(state="planned", plan=plan, digest=None)
-        digest = self._carry_out(journal, plan, identity)
+        with self.connect() as docker:
+            digest = self._carry_out(journal, plan, identity, docker)
         return DeployReport(state="deployed", plan=plan, digest=digest)
 
     def _key(self) -> str:
         base_ids = {}
         for reference in image.bases(self.pipeline):
-            found = self.docker.image(reference)
-            base_ids[reference] = found.id if found else ""
+            base_ids[reference] = image_id(reference) or ""
         return image.content_key(self.pipeline, base_ids, self._image_name())
 
     def _image_name(self) -> str:
@@ -218,7 +219,9 @@ class Deployment:
                 hint="deploy the new sources without --resume",
             )
 
-    def _carry_out(self, journal: Journal, plan: DeployPlan, identity: Identity) -> str:
+    def _carry_out(
+        self, journal: Journal, plan: DeployPlan, identity: Identity, docker: Docker
+    ) -> str:
         def doing(name: str) -> AbstractContextManager[Attempt]:
             return journal.step(thing=self.thing, step=name, input_hash=plan.key)
 
@@ -226,13 +229,13 @@ class Deployment:
             if not attempt.done:
                 attempt.finish(plan.image.tag)
         with doing("build") as attempt:
-            if not attempt.done or self.docker.image(attempt.result) is None:
-                built = self._build(plan)
+            if not attempt.done or docker.image(attempt.result) is None:
+                built = self._build(plan, docker)
                 if not attempt.done:
                     attempt.finish(built)
         with doing("push") as attempt:
             if not attempt.done or registry.digest(str(plan.image)) != attempt.result:
-                digest = self._push(plan)
+                digest = self._push(plan, docker)
                 if not attempt.done:
                     attempt.finish(digest)
             digest = attempt.result
@@ -244,20 +247,20 @@ class Deployment:
         journal.forget(self.thing)
         return digest
 
-    def _build(self, plan: DeployPlan) -> str:
+    def _build(self, plan: DeployPlan, docker: Docker) -> str:
         floating = f"{plan.image.name}:{plan.floating}"
         return image.build(
             self.pipeline,
             tags=(str(plan.image), floating),
             labels={image.LABEL_KEY: plan.key},
             context=self.context,
-            docker=self.docker,
+            docker=docker,
             emit=self.emit,
         ).id
 
-    def _push(self, plan: DeployPlan) -> str:
-        digest = self.docker.push(str(plan.image), self.emit)
-        self.docker.push(f"{plan.image.name}:{plan.floating}", self.emit)
+    def _push(self, plan: DeployPlan, docker: Docker) -> str:
+        digest = docker.push(str(plan.image), self.emit)
+        docker.push(f"{plan.image.name}:{plan.floating}", self.emit)
         return digest
 
     def _register(self, plan: DeployPlan, identity: Identity) -> None:

@@ -45,17 +45,16 @@ def deploy(
 
     pipeline = common.pipeline(name)
     context = common.context(organization, env)
-    with connect() as docker:
-        deployment = Deployment(
-            pipeline=pipeline,
-            context=context,
-            docker=docker,
-            runner=LocalRunner(),
-            emit=common.telling(progress, verbose=verbose, quiet=quiet),
-        )
-        report = deployment.run(
-            lambda version: bump or _ask_bump(version), resume=resume, dry_run=dry_run
-        )
+    deployment = Deployment(
+        pipeline=pipeline,
+        context=context,
+        connect=connect,
+        runner=LocalRunner(),
+        emit=common.telling(progress, verbose=verbose, quiet=quiet),
+    )
+    report = deployment.run(
+        lambda version: bump or _ask_bump(version), resume=resume, dry_run=dry_run
+    )
     common.answer(
         _row(report) | {"pipeline": pipeline.name, "host": context.host},
         as_json=as_json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import socket
 import threading
@@ -49,6 +50,34 @@ def open_engine() -> APIClient:
     if "Permission denied" in str(result):
         raise EngineDenied(where()) from result
     raise EngineMissing(where(), _innermost(result)) from result
+
+
+def ask_socket(path: str) -> tuple[int, bytes] | None:
+    """GET a path of the Engine API over the socket of this machine; loads no SDK.
+
+    Returns:
+        Status and body, or None where the engine is spoken to in another way.
+
+    Raises:
+        EngineMissing, EngineDenied: as `open_engine`.
+
+    Source:
+        Docker Engine API, whose paths without a version mean the newest that the engine has.
+    """
+    address = _socket_path()
+    if address is None:
+        return None
+    _probe_socket()
+    connection = http.client.HTTPConnection("localhost", timeout=_REQUEST_LIMIT_S)
+    with contextlib.closing(connection), socket.socket(socket.AF_UNIX) as link:
+        try:
+            link.connect(address)
+            connection.sock = link
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineMissing(where(), str(error)) from error
 
 
 def _probe_socket() -> None:
