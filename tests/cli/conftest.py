@@ -11,12 +11,15 @@ import subprocess
 import sys
 import time
 import tomllib
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pxl_toolbox.adapters.docker import Docker, connect
 
 BIN = Path(sys.executable).parent
 DATASET_VERSION = "01892b87-55b0-7f6e-8ae7-f25694ecebc1"
@@ -263,6 +266,24 @@ def registry() -> Iterator[str]:
         yield host
     finally:
         _docker("stop", "--time", "1", name)
+
+
+@pytest.fixture
+def docker() -> Iterator[Docker]:
+    with connect() as engine:
+        yield engine
+
+
+@pytest.fixture
+def image(tiny: Tiny, registry: str, docker: Docker) -> Iterator[str]:
+    """Gives the pipeline a name of its own, on the platform and in the registry."""
+    name = f"tiny-{uuid.uuid4().hex[:8]}"
+    image = f"{registry}/tests/{name}"
+    tiny.edit("config.toml", 'name = "tiny"', f'name = "{name}"')
+    tiny.edit("config.toml", 'image_name = ""', f'image_name = "{image}"')
+    yield image
+    for tag in ("1.0.1", "1.0.2", "latest", "test", "smoke-test"):
+        docker.remove_image(f"{image}:{tag}", force=True)
 
 
 @pytest.fixture(scope="session")

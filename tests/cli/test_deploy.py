@@ -8,10 +8,8 @@ import os
 import signal
 import subprocess
 import threading
-import time
 import tomllib
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ import pytest
 
 from pxl_pipeline.api.platform import Platform as Client
 from pxl_toolbox.adapters import registry as registries
-from pxl_toolbox.adapters.docker import Docker, connect
+from pxl_toolbox.adapters.docker import Docker
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Platform, Tiny, User
@@ -28,24 +26,6 @@ Until = Callable[[Callable[[], bool], float, str], None]
 Answered = Callable[[subprocess.CompletedProcess[str]], Any]
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def docker() -> Iterator[Docker]:
-    with connect() as engine:
-        yield engine
-
-
-@pytest.fixture
-def image(tiny: Tiny, registry: str, docker: Docker) -> Iterator[str]:
-    """Gives the pipeline a name of its own, on the platform and in the registry."""
-    name = f"tiny-{uuid.uuid4().hex[:8]}"
-    image = f"{registry}/tests/{name}"
-    tiny.edit("config.toml", 'name = "tiny"', f'name = "{name}"')
-    tiny.edit("config.toml", 'image_name = ""', f'image_name = "{image}"')
-    yield image
-    for tag in ("1.0.1", "1.0.2", "latest", "test", "smoke-test"):
-        docker.remove_image(f"{image}:{tag}", force=True)
 
 
 def registered(platform: Platform, name: str) -> dict[str, Any]:
@@ -326,85 +306,3 @@ def test_a_registry_that_refuses_is_not_a_deploy(
     assert f"error: {refusing_registry}" in done.stderr or refusing_registry in done.stderr
     assert "deployed" not in done.stdout
     assert tiny.snapshot() == before
-
-
-# launch
-
-
-def deployed(member: User) -> None:
-    done = member.pxl("deploy", "tiny")
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_launched_job_runs_the_image_to_its_end(
-    member: User, tiny: Tiny, image: str, answered: Answered
-) -> None:
-    deployed(member)
-
-    done = member.pxl("launch", "tiny", "--run-config-file", tiny.run_config, "--follow", "--json")
-
-    job = answered(done)
-    assert (job["state"], job["exit_code"]) == ("SUCCEEDED", 0)
-    assert "job | arguments" in done.stderr
-    assert "job | token ***" in done.stderr
-
-
-def test_a_job_that_exits_3_is_failed_and_says_3(member: User, tiny: Tiny, image: str) -> None:
-    tiny.write("exit_code", "3")
-    deployed(member)
-
-    done = member.pxl("launch", "tiny", "--run-config-file", tiny.run_config, "--wait", "--json")
-
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["exit_code"] == 3
-    assert "is FAILED with exit code 3" in done.stderr
-
-
-def cancel_jobs(platform: Platform, image: str, until: Until) -> None:
-    """Cancel what still runs of an image, and wait until the platform has ended it."""
-    client = Client(host=platform.host, token=platform.token)
-
-    def running() -> list[str]:
-        jobs = client.get("/api/pxl/jobs")["items"]
-        mine = [job for job in jobs if job["image"].startswith(f"{image}:")]
-        return [job["id"] for job in mine if job["status"] in {"PENDING", "QUEUED", "RUNNING"}]
-
-    for job_id in running():
-        client.post(f"/api/pxl/job/{job_id}/cancel")
-    until(lambda: not running(), 30, "the end of the cancelled jobs")
-
-
-def test_a_launch_does_not_wait_unless_asked(
-    member: User, tiny: Tiny, image: str, platform: Platform, until: Until
-) -> None:
-    tiny.write("sleep", "")
-    deployed(member)
-    began = time.monotonic()
-
-    done = member.pxl("launch", "tiny", "--run-config-file", tiny.run_config, "--json")
-
-    assert time.monotonic() - began < 15
-    job = json.loads(done.stdout)
-    assert job["state"] == "PENDING"
-    cancel_jobs(platform, image, until)
-
-
-def test_an_interrupted_follow_ends_with_130(
-    member: User, tiny: Tiny, image: str, until: Until, platform: Platform
-) -> None:
-    tiny.write("sleep", "")
-    deployed(member)
-    process = member.start(
-        "pxl-pipeline", "launch", "tiny", "--run-config-file", str(tiny.run_config), "--follow"
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "job | sleeping" in line:
-            break
-
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
-
-    assert process.returncode == 130
-    assert " goes on; see " in err
-    cancel_jobs(platform, image, until)
