@@ -165,18 +165,23 @@ def test_an_interrupted_build_leaves_nothing_running(
     shell_root: Path, tmp_path: Path, until: Until
 ) -> None:
     dockerfile = tmp_path / "Dockerfile-interrupted"
-    dockerfile.write_text('FROM scratch\nCOPY root/ /\nRUN ["/bin/sleep", "4447.75"]\n')
+    nap = f"4{os.getpid()}.75"  # seconds, and a word that no other process has
+    script = f"echo step-is-$((1+1)); exec /bin/sleep {nap}"
+    dockerfile.write_text(f'FROM scratch\nCOPY root/ /\nRUN ["/bin/sh", "-c", "{script}"]\n')
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", BUILD, str(shell_root), str(dockerfile)], stderr=log
         )
-    until(lambda: running("4447.75"), 20, "the build's RUN step")
+    # Its output, and not its process: an engine 20.10 that is told to stop a step in the very
+    # moment in which it starts it leaves it running.
+    until(lambda: "step-is-2" in (tmp_path / "log").read_text(), 20, "the build's RUN step")
+    assert running(nap)
 
     process.send_signal(signal.SIGINT)
 
     assert process.wait(15) in {1, -signal.SIGINT}
     assert not running(str(dockerfile))
-    until(lambda: not running("4447.75"), 10, "the end of what the build ran")
+    until(lambda: not running(nap), 10, "the end of what the build ran")
 
 
 def running(word: str) -> bool:
